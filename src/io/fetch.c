@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+/* fetch.c - libcurl easy handles, kept between requests
+ *
+ * Each handle has connections of its own, and no two threads ever hold one handle: that is what
+ * libcurl allows (its shared connection cache is not safe between threads). So a process keeps a
+ * stack of idle handles and lends the one that spoke to the same origin last; its connection is
+ * open, its TLS session and the provider's address are known, and as many threads as ask at once
+ * have a connection each after their first question.
+ *
+ * A connection that sat idle may be closed by the peer at the very moment at which it is used
+ * again. libcurl sees a close that has arrived and connects anew; a close still on its way shows
+ * only as a request without an answer, which libcurl would send again, POST or not. RFC 9110
+ * section 9.2.2 allows that for a GET; a POST may have used up a code or a refresh token, so it
+ * goes out again only where not a byte of it had left (see permit_sending). To make that case rare,
+ * a connection is used again only well within what the peer promises in "Keep-Alive: timeout=", or
+ * within KEEP_SECONDS where it promises nothing. */
+#include "io/fetch.h"
+
+#include <stdlib.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+#include <apr_time.h>
+#include <curl/curl.h>
+
+#include "base/seal.h"
+
+#define IDLE_HANDLES_MAX     64
+#define IDLE_HANDLE_SECONDS  120 /* then its sockets and certificates are given back */
+#define CONNECTIONS_MAX      4L  /* of one handle: one origin, rarely two */
+#define KEEP_SECONDS         15
+#define KEEP_SECONDS_MAX     60
+#define HEADERS_MAX_BYTES    (64 * 1024) /* of one answer, interim answers and trailers counted */
+#define BUFFER_FIRST_BYTES   (16 * 1024)
+#define BUFFER_KEPT_BYTES    (64 * 1024)
+#define CONTENT_TYPE_MAX     128
+#define RETRY_AFTER_MAX      86400
+#define DETAIL_PATH_BYTES    96
+#define DETAIL_MESSAGE_BYTES 160
+
+typedef struct handle {
+    CURL *curl;
+    char *kept_for; /* the origin and the certificates that it is good for */
+    apr_time_t idle_since;
+    long keep_seconds; /* how long its connection may sit idle and still carry a question */
+    char *buffer;      /* the answer's body, while it comes in */
+    apr_size_t room;
+} handle;
+
+struct gate_fetcher {
+    apr_thread_mutex_t *lock;
+    handle *idle[IDLE_HANDLES_MAX]; /* in the order in which they came back */
+    int count;
+};
+
+/* One question on its way; libcurl's callbacks are given this. */
+typedef struct transfer {
+    handle *by;
+    const gate_question *question;
+    const gate_fetch_limits *limits;
+    apr_size_t body_bytes, header_bytes;
+    const char *refusal; /* why a callback broke the transfer off; NULL: none did */
+    int sendings;        /* how often the request went out, or was about to */
+    long sent_before;    /* bytes that were out before the first of them: a proxy's CONNECT */
+    char message[CURL_ERROR_SIZE];
+} transfer;
+
+apr_status_t gate_fetch_setup(void)
+{
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? APR_SUCCESS : APR_EGENERAL;
+}
+
+/* ---- what libcurl calls ---- */
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *data)
+{
+    transfer *t = data;
+    handle *h = t->by;
+    apr_size_t len = size * count;
+    if (len > t->limits->max_body - t->body_bytes) {
+        t->refusal = "the answer is larger than OIDCGateHTTP maxbody=";
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (len > h->room - t->body_bytes) {
+        apr_size_t room = h->room ? h->room : BUFFER_FIRST_BYTES;
+        while (room - t->body_bytes < len)
+            room *= 2;
+        char *larger = malloc(room);
+        if (!larger)
+            return CURL_WRITEFUNC_ERROR;
+        if (h->buffer) {
+            memcpy(larger, h->buffer, t->body_bytes);
+            gate_wipe(h->buffer, t->body_bytes);
+            free(h->buffer);
+        }
+        h->buffer = larger;
+        h->room = room;
+    }
+    memcpy(h->buffer + t->body_bytes, bytes, len);
+    t->body_bytes += len;
+    return len;
+}
+
+/* "Keep-Alive: timeout=5, max=100": libcurl counts in whole seconds, rounded down, and the clocks
+ * of both ends start a round trip apart, so two seconds less than promised. */
+static void note_keep_alive(handle *h, gate_span parameters)
+{
+    gate_span parameter;
+    while (gate_span_cut(&parameters, ',', &parameter)) {
+        gate_span rest = gate_span_trim(parameter);
+        gate_span name;
+        apr_uint64_t seconds;
+        if (!gate_span_cut(&rest, '=', &name) ||
+            !gate_span_equal_nocase(name, GATE_SPAN("timeout")) ||
+            !gate_span_number(rest, KEEP_SECONDS_MAX * 10, &seconds))
+            continue;
+        seconds = seconds > 2 ? seconds - 2 : 0;
+        h->keep_seconds = seconds < KEEP_SECONDS_MAX ? (long)seconds : KEEP_SECONDS_MAX;
+    }
+}
+
+static size_t take_header(char *bytes, size_t size, size_t count, void *data)
+{
+    transfer *t = data;
+    gate_span line = {bytes, size * count};
+    t->header_bytes += line.len;
+    if (t->header_bytes > HEADERS_MAX_BYTES) {
+        t->refusal = "the answer's headers are too large";
+        return CURL_WRITEFUNC_ERROR;
+    }
+    while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
+        line.len--;
+    gate_span name;
+    if (gate_span_cut(&line, ':', &name) && gate_span_equal_nocase(name, GATE_SPAN("keep-alive")))
+        note_keep_alive(t->by, line);
+    return size * count;
+}
+
+/* Called whenever libcurl is about to send the request, so also before it sends it again. */
+static int permit_sending(void *data, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+    transfer *t = data;
+    long sent = 0;
+    if (curl_easy_getinfo(t->by->curl, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
+        return CURL_PREREQFUNC_ABORT;
+    if (!t->sendings++)
+        t->sent_before = sent;
+    if (sent == t->sent_before || !t->question->form)
+        return CURL_PREREQFUNC_OK;
+    t->refusal = "the connection was closed without an answer, and a POST is not sent twice";
+    return CURL_PREREQFUNC_ABORT;
+}
+
+/* ---- handles ---- */
+
+/* What never differs. Whoever reads this for safety: certificates and names are verified by
+ * VERIFYPEER and VERIFYHOST, no redirect, cookie, netrc file or proxy of the environment counts,
+ * nothing is decompressed, signals stay httpd's. */
+static const struct {
+    CURLoption option;
+    long value;
+} numbers[] = {
+    {CURLOPT_NOSIGNAL, 1},
+    {CURLOPT_QUICK_EXIT, 1}, /* a hanging name server does not hold a thread past its deadline */
+    {CURLOPT_FOLLOWLOCATION, 0},
+    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
+    {CURLOPT_NETRC, CURL_NETRC_IGNORED},
+    {CURLOPT_PATH_AS_IS, 1},
+    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+    {CURLOPT_HTTP09_ALLOWED, 0},
+    {CURLOPT_SSL_VERIFYPEER, 1},
+    {CURLOPT_SSL_VERIFYHOST, 2},
+    {CURLOPT_PROXY_SSL_VERIFYPEER, 1},
+    {CURLOPT_PROXY_SSL_VERIFYHOST, 2},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, /* or later */
+    {CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+    {CURLOPT_TCP_KEEPALIVE, 1},
+    {CURLOPT_MAXCONNECTS, CONNECTIONS_MAX},
+    {CURLOPT_NOPROGRESS, 1},
+};
+
+static const struct {
+    CURLoption option;
+    const char *value;
+} texts[] = {
+    {CURLOPT_PROTOCOLS_STR, "http,https"},
+    {CURLOPT_NOPROXY, ""}, /* NULL would mean the environment's */
+    {CURLOPT_USERAGENT, "mod_oidc_gate"},
+};
+
+static bool configure(CURL *curl)
+{
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (curl_easy_setopt(curl, numbers[i].option, numbers[i].value) != CURLE_OK)
+            return false;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (curl_easy_setopt(curl, texts[i].option, texts[i].value) != CURLE_OK)
+            return false;
+    return curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, permit_sending) == CURLE_OK;
+}
+
+/* A file of certificates takes the place of the system's: the directory that libcurl knows as well
+ * is put aside. */
+static bool trust(CURL *curl, const char *ca_file)
+{
+    return !ca_file || (curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file) == CURLE_OK &&
+                        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+                        curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO, ca_file) == CURLE_OK &&
+                        curl_easy_setopt(curl, CURLOPT_PROXY_CAPATH, NULL) == CURLE_OK);
+}
+
+static void destroy(handle *h)
+{
+    if (!h)
+        return;
+    if (h->curl)
+        curl_easy_cleanup(h->curl);
+    free(h->buffer);
+    free(h->kept_for);
+    free(h);
+}
+
+static handle *create(const char *purpose, const char *ca_file)
+{
+    handle *h = calloc(1, sizeof *h);
+    if (!h)
+        return NULL;
+    h->keep_seconds = KEEP_SECONDS;
+    h->kept_for = strdup(purpose);
+    h->curl = curl_easy_init();
+    if (h->kept_for && h->curl && configure(h->curl) && trust(h->curl, ca_file))
+        return h;
+    destroy(h);
+    return NULL;
+}
+
+static apr_status_t close_all(void *data)
+{
+    gate_fetcher *fetcher = data;
+    while (fetcher->count)
+        destroy(fetcher->idle[--fetcher->count]);
+    return APR_SUCCESS;
+}
+
+gate_fetcher *gate_fetcher_make(apr_pool_t *p)
+{
+    gate_fetcher *fetcher = apr_pcalloc(p, sizeof *fetcher);
+    if (apr_thread_mutex_create(&fetcher->lock, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
+        return NULL;
+    apr_pool_cleanup_register(p, fetcher, close_all, apr_pool_cleanup_null);
+    return fetcher;
+}
+
+/* Takes one out of the middle; the order of the others stays. */
+static handle *remove_idle(gate_fetcher *fetcher, int at)
+{
+    handle *h = fetcher->idle[at];
+    fetcher->count--;
+    memmove(&fetcher->idle[at], &fetcher->idle[at + 1], (size_t)(fetcher->count - at) * sizeof h);
+    return h;
+}
+
+/* Of the handles for that purpose, the one that came back last: its connection is the least likely
+ * to be closed. */
+static handle *borrow(gate_fetcher *fetcher, const char *purpose, const char *ca_file)
+{
+    handle *found = NULL;
+    apr_thread_mutex_lock(fetcher->lock);
+    for (int i = fetcher->count - 1; i >= 0 && !found; i--)
+        if (strcmp(fetcher->idle[i]->kept_for, purpose) == 0)
+            found = remove_idle(fetcher, i);
+    apr_thread_mutex_unlock(fetcher->lock);
+    return found ? found : create(purpose, ca_file);
+}
+
+/* One that came back makes room for itself and, by the way, ends the one that has been idle for too
+ * long. */
+static void give_back(gate_fetcher *fetcher, handle *h)
+{
+    handle *oldest = NULL;
+    h->idle_since = apr_time_now();
+    apr_thread_mutex_lock(fetcher->lock);
+    if (fetcher->count == IDLE_HANDLES_MAX ||
+        (fetcher->count &&
+         h->idle_since - fetcher->idle[0]->idle_since > apr_time_from_sec(IDLE_HANDLE_SECONDS)))
+        oldest = remove_idle(fetcher, 0);
+    fetcher->idle[fetcher->count++] = h;
+    apr_thread_mutex_unlock(fetcher->lock);
+    destroy(oldest);
+}
+
+/* ---- one request ---- */
+
+static long at_least_one(int ms)
+{
+    return ms > 0 ? ms : 1; /* to libcurl, 0 means for ever */
+}
+
+static bool set_limits(CURL *curl, const gate_fetch_limits *limits)
+{
+    return curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, at_least_one(limits->connect_ms)) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, at_least_one(limits->total_ms)) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)limits->max_body) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROXY, limits->proxy ? limits->proxy : "") == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSLCERT, limits->client_cert) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSLKEY, limits->client_key) == CURLE_OK;
+}
+
+static bool set_method(CURL *curl, const gate_question *question)
+{
+    if (!question->form)
+        return curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    const char *text = gate_form_text(question->form);
+    return text && curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text)) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text) == CURLE_OK;
+}
+
+static bool prepare(transfer *t, struct curl_slist *headers)
+{
+    CURL *curl = t->by->curl;
+    return set_limits(curl, t->limits) && set_method(curl, t->question) &&
+           curl_easy_setopt(curl, CURLOPT_URL, t->question->url) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, t->by->keep_seconds) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->message) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERDATA, t) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PREREQDATA, t) == CURLE_OK;
+}
+
+/* What failed before there was a peer to talk to. Everything that is not listed is the peer's
+ * doing. */
+static gate_reason reason_of(CURLcode result)
+{
+    switch (result) {
+    case CURLE_OK:
+        return GATE_OK;
+    case CURLE_OPERATION_TIMEDOUT:
+        return GATE_IDP_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+    case CURLE_INTERFACE_FAILED:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return GATE_IDP_UNREACHABLE;
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_FAILED_INIT:
+        return GATE_INTERNAL;
+    default:
+        return GATE_IDP_ERROR;
+    }
+}
+
+/* The media type alone, in lower case; what is no such thing counts as not sent. */
+static const char *media_type(apr_pool_t *p, const char *value)
+{
+    gate_span rest = gate_span_of(value), type;
+    if (!value || !gate_span_cut(&rest, ';', &type))
+        return "";
+    type = gate_span_trim(type);
+    if (type.len > CONTENT_TYPE_MAX || gate_span_has_control(type))
+        return "";
+    char *lower = apr_pstrmemdup(p, type.ptr, type.len);
+    for (char *c = lower; *c; c++)
+        *c = (char)apr_tolower(*c);
+    return lower;
+}
+
+static bool read_answer(apr_pool_t *p, const transfer *t, gate_answer *answer)
+{
+    CURL *curl = t->by->curl;
+    long status = 0;
+    char *type = NULL;
+    curl_off_t retry_after = 0;
+    if (curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status < 200 ||
+        status > 599 || curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) != CURLE_OK ||
+        curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after) != CURLE_OK)
+        return false;
+    answer->status = (int)status;
+    answer->content_type = media_type(p, type);
+    answer->retry_after = retry_after <= 0                ? -1
+                          : retry_after < RETRY_AFTER_MAX ? retry_after
+                                                          : RETRY_AFTER_MAX;
+    answer->body.ptr = apr_pstrmemdup(p, t->body_bytes ? t->by->buffer : "", t->body_bytes);
+    answer->body.len = t->body_bytes;
+    return true;
+}
+
+/* The answer may have been tokens: they stay in no buffer of ours. */
+static void forget(handle *h, apr_size_t body_bytes)
+{
+    if (h->buffer)
+        gate_wipe(h->buffer, body_bytes);
+    if (h->room > BUFFER_KEPT_BYTES) {
+        free(h->buffer);
+        h->buffer = NULL;
+        h->room = 0;
+    }
+    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
+}
+
+/* "https://id.example.com/token: Connection refused": never the query, which may have a secret. */
+static gate_reason explain(apr_pool_t *p, gate_reason reason, const char *origin,
+                           const gate_url *url, const char *message, const char **detail)
+{
+    if (detail)
+        *detail =
+            apr_pstrcat(p, origin, gate_span_for_log(p, url->path, DETAIL_PATH_BYTES), ": ",
+                        gate_span_for_log(p, gate_span_of(message), DETAIL_MESSAGE_BYTES), NULL);
+    return reason;
+}
+
+/* Carries the question with that handle. *keep: whether the handle is as good as before. */
+static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const char **message)
+{
+    char no_expect[] = "Expect:";
+    struct curl_slist headers[3] = {{.data = no_expect}};
+    struct curl_slist *last = headers;
+    if (t->question->accept) {
+        last->next = last + 1;
+        last++;
+        last->data = apr_pstrcat(p, "Accept: ", t->question->accept, NULL);
+    }
+    if (t->question->authorization) {
+        last->next = last + 1;
+        last++;
+        last->data = apr_pstrcat(p, "Authorization: ", t->question->authorization, NULL);
+    }
+    *message = "libcurl refused a setting";
+    if (!prepare(t, headers))
+        return GATE_INTERNAL;
+    CURLcode result = curl_easy_perform(t->by->curl);
+    gate_reason reason = reason_of(result);
+    *message = t->refusal ? t->refusal : t->message[0] ? t->message : curl_easy_strerror(result);
+    if (reason == GATE_OK && !read_answer(p, t, answer)) {
+        *message = "no HTTP status";
+        reason = GATE_IDP_ERROR;
+    }
+    forget(t->by, t->body_bytes);
+    return reason;
+}
+
+gate_reason gate_fetch(gate_fetcher *fetcher, apr_pool_t *p, const gate_question *question,
+                       const gate_fetch_limits *limits, gate_answer *answer, const char **detail)
+{
+    gate_url url = {.path = GATE_SPAN("")};
+    if (!gate_url_parse(gate_span_of(question->url), &url))
+        return explain(p, GATE_IDP_UNREACHABLE, "", &url, "no http or https address", detail);
+    const char *origin = gate_url_origin(p, &url);
+    if (gate_span_has_control(gate_span_of(question->authorization)))
+        return explain(p, GATE_INTERNAL, origin, &url, "a control character in a header", detail);
+    const char *ca_file = limits->ca_file;
+    handle *h = borrow(fetcher, apr_pstrcat(p, origin, " ", ca_file ? ca_file : "", NULL), ca_file);
+    if (!h)
+        return explain(p, GATE_INTERNAL, origin, &url, "no libcurl handle", detail);
+    transfer t = {.by = h, .question = question, .limits = limits};
+    const char *message;
+    gate_reason reason = carry(p, &t, answer, &message);
+    if (reason != GATE_OK)
+        explain(p, reason, origin, &url, message, detail);
+    /* libcurl counts sendings-again over a handle's whole life and fails at the sixth: such a
+     * handle ends here. */
+    if (reason == GATE_OK && t.sendings == 1)
+        give_back(fetcher, h);
+    else
+        destroy(h);
+    return reason;
+}
