@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "base/cookie.h"
+
+#include <apr_strings.h>
+
+/* Cuts off the next piece as it stands, blanks and all. False when nothing is left. */
+static bool cut(gate_span *rest, gate_span *piece)
+{
+    if (!rest->len)
+        return false;
+    size_t len = 0;
+    while (len < rest->len && rest->ptr[len] != ';' && rest->ptr[len] != ',')
+        len++;
+    size_t taken = len < rest->len ? len + 1 : len;
+    *piece = (gate_span){rest->ptr, len};
+    *rest = (gate_span){rest->ptr + taken, rest->len - taken};
+    return true;
+}
+
+static void split(gate_span piece, gate_span *name, gate_span *value)
+{
+    const char *equals = memchr(piece.ptr, '=', piece.len);
+    if (!equals) {
+        *name = gate_span_trim(piece);
+        *value = (gate_span){NULL, 0};
+        return;
+    }
+    size_t len = (size_t)(equals - piece.ptr);
+    *name = gate_span_trim((gate_span){piece.ptr, len});
+    *value = gate_span_trim((gate_span){equals + 1, piece.len - len - 1});
+}
+
+bool gate_cookie_next(gate_span *header, gate_span *name, gate_span *value)
+{
+    gate_span piece;
+    while (cut(header, &piece)) {
+        if (!gate_span_trim(piece).len)
+            continue;
+        split(piece, name, value);
+        return true;
+    }
+    return false;
+}
+
+gate_cookie_count gate_cookie_find(gate_span header, gate_span name, gate_span *value)
+{
+    gate_cookie_count count = GATE_COOKIE_NONE;
+    gate_span found, found_value;
+    while (gate_cookie_next(&header, &found, &found_value)) {
+        if (!gate_span_equal(found, name) || !found_value.len)
+            continue;
+        if (count == GATE_COOKIE_ONE)
+            return GATE_COOKIE_SEVERAL;
+        count = GATE_COOKIE_ONE;
+        *value = found_value;
+    }
+    return count;
+}
+
+static bool is_ours(gate_span piece, const char *name)
+{
+    gate_span found, value;
+    split(piece, &found, &value);
+    size_t len = strlen(name);
+    return gate_span_starts(found, name) && (found.len == len || found.ptr[len] == '-');
+}
+
+/* Copies the pieces of others, each with the separator that was before it. */
+static const char *copy_foreign(apr_pool_t *p, gate_span header, const char *name)
+{
+    const char *start = header.ptr;
+    char *text = apr_palloc(p, header.len + 1);
+    char *out = text;
+    bool any = false;
+    gate_span piece;
+    while (cut(&header, &piece)) {
+        if (is_ours(piece, name))
+            continue;
+        bool blank = !gate_span_trim(piece).len;
+        if (out == text) {
+            /* In front there is no separator, nor the blanks that came after it. */
+            while (piece.len && (piece.ptr[0] == ' ' || piece.ptr[0] == '\t')) {
+                piece.ptr++;
+                piece.len--;
+            }
+            if (blank)
+                continue;
+        } else if (piece.ptr > start) {
+            *out++ = piece.ptr[-1];
+        }
+        memcpy(out, piece.ptr, piece.len);
+        out += piece.len;
+        any = any || !blank;
+    }
+    *out = '\0';
+    return any ? text : NULL;
+}
+
+const char *gate_cookie_without(apr_pool_t *p, const char *header, const char *name)
+{
+    if (!header || !strstr(header, name))
+        return header;
+    gate_span rest = gate_span_of(header), piece;
+    while (cut(&rest, &piece))
+        if (is_ours(piece, name))
+            return copy_foreign(p, gate_span_of(header), name);
+    return header;
+}
+
+const char *gate_cookie_text(apr_pool_t *p, const gate_cookie *cookie)
+{
+    const char *age = cookie->max_age < 0 ? "" : apr_psprintf(p, "; Max-Age=%d", cookie->max_age);
+    return apr_pstrcat(p, cookie->name, "=", cookie->value, "; Path=", cookie->path, age,
+                       cookie->secure ? "; Secure" : "", "; HttpOnly; SameSite=",
+                       cookie->samesite, NULL);
+}

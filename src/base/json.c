@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "base/json.h"
+
+/* Beyond 2^53 a double no longer tells one second from the next. */
+#define MAX_SECONDS 9007199254740992LL
+
+static apr_status_t release(void *value)
+{
+    json_decref(value);
+    return APR_SUCCESS;
+}
+
+json_t *gate_json_own(apr_pool_t *p, json_t *value)
+{
+    if (value)
+        apr_pool_cleanup_register(p, value, release, apr_pool_cleanup_null);
+    return value;
+}
+
+/* Counts brackets outside strings, without recursion and before a recursive parser sees the text.
+ * Whether they pair up is the parser's business. */
+static bool is_flat_enough(gate_span text)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > GATE_JSON_MAX_DEPTH)
+                return false;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return true;
+}
+
+json_t *gate_json_object(apr_pool_t *p, gate_span text, size_t max_bytes)
+{
+    if (!text.ptr || text.len > max_bytes || !is_flat_enough(text))
+        return NULL;
+    json_error_t error;
+    json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
+    if (!json_is_object(value)) {
+        json_decref(value);
+        return NULL;
+    }
+    return gate_json_own(p, value);
+}
+
+static gate_span text_of(const json_t *string)
+{
+    return (gate_span){json_string_value(string), json_string_length(string)};
+}
+
+gate_span gate_json_text(const json_t *object, const char *name)
+{
+    return text_of(json_object_get(object, name));
+}
+
+gate_json_presence gate_json_seconds(const json_t *object, const char *name, apr_int64_t *seconds)
+{
+    const json_t *value = json_object_get(object, name);
+    if (!value)
+        return GATE_JSON_ABSENT;
+    if (json_is_integer(value)) {
+        json_int_t number = json_integer_value(value);
+        if (number < 0 || number > MAX_SECONDS)
+            return GATE_JSON_BROKEN;
+        *seconds = number;
+        return GATE_JSON_VALID;
+    }
+    double number = json_is_real(value) ? json_real_value(value) : -1;
+    /* Asked this way round, a NaN is broken too. */
+    if (!(number >= 0 && number <= (double)MAX_SECONDS))
+        return GATE_JSON_BROKEN;
+    *seconds = (apr_int64_t)number;
+    return GATE_JSON_VALID;
+}
+
+gate_json_presence gate_json_string(const json_t *object, const char *name, gate_span *text)
+{
+    const json_t *value = json_object_get(object, name);
+    if (!value)
+        return GATE_JSON_ABSENT;
+    if (!json_is_string(value))
+        return GATE_JSON_BROKEN;
+    *text = text_of(value);
+    return GATE_JSON_VALID;
+}
+
+bool gate_json_has_text(const json_t *value, const char *text, size_t max_members)
+{
+    if (json_is_string(value))
+        return gate_span_is(text_of(value), text);
+    if (!json_is_array(value) || json_array_size(value) > max_members)
+        return false;
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *member = json_array_get(value, i);
+        if (!json_is_string(member))
+            return false;
+        found = found || gate_span_is(text_of(member), text);
+    }
+    return found;
+}
+
+gate_span gate_json_compact(apr_pool_t *p, const json_t *value)
+{
+    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+    size_t len = json_dumpb(value, NULL, 0, flags);
+    if (!len)
+        return (gate_span){NULL, 0};
+    char *text = apr_palloc(p, len + 1);
+    if (json_dumpb(value, text, len, flags) != len)
+        return (gate_span){NULL, 0};
+    text[len] = '\0';
+    return (gate_span){text, len};
+}
