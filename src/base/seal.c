@@ -26,7 +26,7 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_CIPHER *aes_gcm;
 static EVP_MD *sha256;
-static EVP_MAC_CTX *hmac_model; /* computes nothing: copies of it have the digest looked up already */
+static EVP_MAC_CTX *hmac_model; /* computes nothing: its copies have the digest looked up */
 
 static void fetch_algorithms(void)
 {

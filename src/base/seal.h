@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* seal.h - AES-256-GCM boxes bound to a purpose, random ids, digests, comparing secrets in constant time */
+/* seal.h - AES-256-GCM boxes bound to a purpose, random ids, digests, comparing secrets in
+ * constant time */
 #ifndef GATE_BASE_SEAL_H
 #define GATE_BASE_SEAL_H
 
@@ -24,30 +25,34 @@ typedef bool gate_random_fn(void *bytes, size_t len);
 /* OpenSSL's generator. */
 gate_random_fn gate_random_bytes;
 
-/* SHA-256 over the parts, each preceded by its length (8 bytes, big endian), so that no two lists of parts
- * give the same bytes; an absent part counts as empty. False only when OpenSSL fails. */
+/* SHA-256 over the parts, each preceded by its length (8 bytes, big endian), so that no two
+ * lists of parts give the same bytes; an absent part counts as empty. False only when OpenSSL
+ * fails. */
 bool gate_digest_of(gate_digest *digest, const gate_span *parts, size_t count);
 
 /* HMAC-SHA-256 over the parts, framed in the same way. */
-bool gate_keyed_digest_of(gate_digest *digest, const gate_key *key, const gate_span *parts, size_t count);
+bool gate_keyed_digest_of(gate_digest *digest, const gate_key *key, const gate_span *parts,
+                          size_t count);
 
-/* A key for one purpose out of secret bytes: HMAC-SHA-256(secret, purpose). secret is 16 to 64 bytes. */
+/* A key for one purpose out of secret bytes: HMAC-SHA-256(secret, purpose). secret is 16 to 64
+ * bytes. */
 bool gate_key_derive(gate_key *key, gate_span secret, const char *purpose);
 
-/* Seals plain into p. purpose and context are bound into the box (as AAD, framed): it opens only with the
- * same key, purpose and context. The nonce is random: at most 2^32 boxes per key. False when OpenSSL or the
- * random source fails. */
-bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context, gate_span plain,
-                   gate_random_fn *random, gate_span *box);
+/* Seals plain into p. purpose and context are bound into the box (as AAD, framed): it opens only
+ * with the same key, purpose and context. The nonce is random: at most 2^32 boxes per key. False
+ * when OpenSSL or the random source fails. */
+bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
+                   gate_span plain, gate_random_fn *random, gate_span *box);
 
 /* Opens a box into p. False for anything but what gate_box_seal made with the same four. */
-bool gate_box_open(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context, gate_span box,
-                   gate_span *plain);
+bool gate_box_open(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
+                   gate_span box, gate_span *plain);
 
 /* len random bytes as base64url, in p; NULL when there is no randomness. */
 const char *gate_random_text(apr_pool_t *p, gate_random_fn *random, size_t len);
 
-/* Same length, same bytes, in time that depends on the length alone. False where either is absent. */
+/* Same length, same bytes, in time that depends on the length alone. False where either is
+ * absent. */
 bool gate_secret_equal(gate_span a, gate_span b);
 
 /* Overwrites; the compiler cannot leave it out. */

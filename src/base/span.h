@@ -51,7 +51,8 @@ bool gate_span_cut(gate_span *rest, char separator, gate_span *piece);
 /* Cuts the next word off the front of *rest; words are parted by any run of SP and HTAB. */
 bool gate_span_word(gate_span *rest, gate_span *word);
 
-/* A NUL-terminated copy in p; NULL for the absent span. The caller has checked that no NUL is inside. */
+/* A NUL-terminated copy in p; NULL for the absent span. The caller has checked that no NUL is
+ * inside. */
 const char *gate_span_dup(apr_pool_t *p, gate_span s);
 
 /* Whether any byte is below SP or is DEL: what no header, cookie or URL of ours may hold. */
@@ -60,8 +61,8 @@ bool gate_span_has_control(gate_span s);
 /* Header names as careless backends read them: ASCII case ignored, '_' and '-' alike. */
 bool gate_name_equal_folded(gate_span a, gate_span b);
 
-/* For a log line, inside double quotes: printable ASCII stays, everything else (and '"', '\') becomes
- * \xNN; what is longer than max_bytes of input ends in "...". Never returns NULL. */
+/* For a log line, inside double quotes: printable ASCII stays, everything else (and '"', '\')
+ * becomes \xNN; what is longer than max_bytes of input ends in "...". Never returns NULL. */
 const char *gate_span_for_log(apr_pool_t *p, gate_span s, size_t max_bytes);
 
 /* For HTML text and attribute values: & < > " ' escaped, control bytes dropped. */

@@ -17,27 +17,30 @@ typedef struct gate_url {
     gate_span path;   /* from the first '/', may be empty */
     gate_span query;  /* without '?'; absent where there is none */
     bool is_https;
-    bool is_loopback; /* the host is 127.0.0.0/8, [::1] or localhost, and no name that merely starts so */
+    bool is_loopback; /* 127.0.0.0/8, [::1] or localhost, and no name that merely starts so */
 } gate_url;
 
-/* Reads an absolute http(s) address. False for user information, a fragment, control characters, SP,
- * '\', '"', '<', '>', bytes over 0x7e, an empty host or one with more in it than letters, digits, '-',
- * '.' and '_' (or an address in brackets), a port that is no number or out of range, another scheme. */
+/* Reads an absolute http(s) address. False for user information, a fragment, control characters,
+ * SP, '\', '"', '<', '>', bytes over 0x7e, an empty host or one with more in it than letters,
+ * digits, '-', '.' and '_' (or an address in brackets), a port that is no number or out of
+ * range, another scheme. */
 bool gate_url_parse(gate_span text, gate_url *url);
 
-/* "https://host[:port]", scheme and host in lower case, default port left out (RFC 6454 section 6.1). In p. */
+/* "https://host[:port]", scheme and host in lower case, default port left out (RFC 6454 section
+ * 6.1). In p. */
 const char *gate_url_origin(apr_pool_t *p, const gate_url *url);
 
-/* Whether text is safe as the target of a redirect on this very host: it begins with exactly one '/',
- * holds no '\', no control character (encoded neither), no SP, no '#', nothing over 0x7e, and its path has
- * neither a broken escape nor "//" or a spelling of one ("/\", "/%2f", "/%5c", "/.//", "/a/..//", "/;/",
- * lookalike characters ...) at its start. At most 4,096 bytes. */
+/* Whether text is safe as the target of a redirect on this very host: it begins with exactly one
+ * '/', holds no '\', no control character (encoded neither), no SP, no '#', nothing over 0x7e,
+ * and its path has neither a broken escape nor "//" or a spelling of one ("/\", "/%2f", "/%5c",
+ * "/.//", "/a/..//", "/;/", lookalike characters ...) at its start. At most 4,096 bytes. */
 bool gate_url_is_local(gate_span text);
 
 /* Percent-encodes all but RFC 3986's unreserved characters. */
 const char *gate_percent_encode(apr_pool_t *p, gate_span s);
 
-/* As a form does: the same, but SP becomes '+'. RFC 6749 section 2.3.1 wants this for client ids. */
+/* As a form does: the same, but SP becomes '+'. RFC 6749 section 2.3.1 wants this for client
+ * ids. */
 const char *gate_form_encode(apr_pool_t *p, gate_span s);
 
 /* Undoes %XX ('+' stays '+'). False for a broken escape or a NUL, encoded or not. */
@@ -56,9 +59,10 @@ typedef struct gate_pair {
 /* An empty form in p. */
 gate_form *gate_form_make(apr_pool_t *p);
 
-/* Reads "a=b&c=d", '+' for SP. MALFORMED_REQUEST for a broken escape, a NUL, more than max_pairs, or a
- * name that comes twice, be it without a value (RFC 6749 section 3.1). Pairs with an empty value are left
- * out: empty means omitted there too. An absent or empty text is an empty form. */
+/* Reads "a=b&c=d", '+' for SP. MALFORMED_REQUEST for a broken escape, a NUL, more than
+ * max_pairs, or a name that comes twice, be it without a value (RFC 6749 section 3.1). Pairs
+ * with an empty value are left out: empty means omitted there too. An absent or empty text is an
+ * empty form. */
 gate_reason gate_form_parse(apr_pool_t *p, gate_span text, int max_pairs, gate_form **form);
 
 /* The value under name, or the absent span. */
