@@ -62,13 +62,12 @@ static verifier read_keys(apr_pool_t *p, const json_t *group)
     const json_t *key = json_object_get(group, "public");
     if (!key)
         key = json_object_get(group, "private");
-    const json_t *keys = json_object_get(key, "keys");
-    if (json_array_size(keys) == 1)
-        key = json_array_get(keys, 0);
+    if (json_array_size(json_object_get(key, "keys")) == 1)
+        key = json_array_get(json_object_get(key, "keys"), 0);
     if (gate_span_is(gate_json_text(key, "kty"), "oct"))
         return (verifier){NULL, gate_jwk_read(p, key, &problem)};
     const char *document = text_of(p, key);
-    if (!keys)
+    if (!json_object_get(key, "keys"))
         document = apr_pstrcat(p, "{\"keys\":[", document, "]}", NULL);
     return (verifier){gate_jwks_read(p, gate_span_of(document)), NULL};
 }
