@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/decide.h"
+
+#include "gate/accept.h"
+#include "gate/login.h"
+#include "gate/renew.h"
+#include "gate/service.h"
+#include "gate/session.h"
+#include "oidc/bearer.h"
+
+static gate_decision admit(gate_method method, const gate_identity *identity, const gate_tokens *tokens)
+{
+    return (gate_decision){
+        .verb = GATE_ADMIT,
+        .status = 200,
+        .known = true,
+        .method = method,
+        .identity = identity,
+        .tokens = tokens,
+    };
+}
+
+/* A credential in Authorization that an enabled method takes is judged, and a bad one never falls through to the next method. False:
+ * there is none, or it is of a kind that nobody here takes. */
+static bool judge_credential(const gate_request *q, const gate_settings *s, gate_world *w, gate_decision *decision)
+{
+    const unsigned tokens = 1u << GATE_METHOD_BEARER | 1u << GATE_METHOD_INTROSPECTION;
+    const unsigned clients = 1u << GATE_METHOD_CLIENT_CREDENTIALS;
+    gate_credential credential;
+    gate_reason reason;
+
+    if (!(s->methods & (tokens | clients)))
+        return false;
+    reason = gate_credential_read(q->pool, q->header(q, "Authorization"), &credential);
+    if (reason != GATE_OK)
+        *decision = gate_refuse(reason, NULL);
+    else if (credential.scheme == GATE_SCHEME_BEARER && s->methods & tokens)
+        *decision = gate_accept(q, s, w, credential.token);
+    else if (credential.scheme == GATE_SCHEME_BASIC && s->methods & clients)
+        *decision = gate_serve(q, s, w, &credential);
+    else
+        return false;
+    return true;
+}
+
+/* Opens the tokens where something needs them, and renews them where that is due. */
+static gate_reason open_tokens(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session,
+                               gate_tokens *tokens, const char **detail)
+{
+    const apr_int64_t believed_until = gate_identity_expires(session->identity);
+    gate_reason reason = gate_session_tokens(q, session, tokens);
+
+    if (reason == GATE_OK && believed_until && q->now >= believed_until)
+        reason = gate_session_renew(q, s, w, session, tokens, detail);
+    if (reason == GATE_OK && s->needs & GATE_NEEDS_ACCESS_TOKEN && tokens->access_expires
+        && q->now >= tokens->access_expires)
+        return GATE_TOKEN_EXPIRED; /* and nothing to renew it with: a backend is never sent a stale one */
+    return reason;
+}
+
+/* The million-fold case. GATE_OK: *decision admits. */
+static gate_reason use_session(const gate_request *q, const gate_settings *s, gate_world *w, gate_decision *decision,
+                               const char **detail)
+{
+    gate_session session;
+    gate_tokens *tokens = NULL;
+    apr_int64_t believed_until;
+    gate_reason reason = gate_session_find(q, s, w, &session);
+
+    if (reason != GATE_OK)
+        return reason;
+    believed_until = gate_identity_expires(session.identity);
+    if (s->needs || (believed_until && q->now >= believed_until)) {
+        tokens = apr_palloc(q->pool, sizeof *tokens);
+        reason = open_tokens(q, s, w, &session, tokens, detail);
+        if (reason != GATE_OK)
+            return reason;
+    }
+    *decision = admit(GATE_METHOD_CODE, session.identity, tokens);
+    return GATE_OK;
+}
+
+/* Nobody: by policy let through as such, sent to sign in, or asked for a credential. */
+static gate_decision treat_nobody(const gate_request *q, const gate_settings *s, gate_world *w, gate_reason why)
+{
+    const gate_login_plan plan = {.return_to = q->uri, .reason = why};
+    const bool may_login = s->methods & 1u << GATE_METHOD_CODE && !q->is_subrequest;
+    gate_decision decision = gate_refuse(why, NULL);
+
+    switch (s->on_unauthenticated) {
+    case GATE_UNAUTHENTICATED_PASS:
+        decision = (gate_decision){.verb = GATE_ADMIT, .status = 200, .reason = why};
+        break;
+    case GATE_UNAUTHENTICATED_LOGIN:
+        if (may_login)
+            decision = gate_login_begin(q, s, w, &plan);
+        break;
+    case GATE_UNAUTHENTICATED_AUTO:
+        if (may_login && q->is_navigation)
+            decision = gate_login_begin(q, s, w, &plan);
+        break;
+    case GATE_UNAUTHENTICATED_401:
+        break;
+    }
+    return decision;
+}
+
+/* Whether the caller is simply nobody, or nobody any more; all else is an answer of its own. */
+static bool is_nobody(gate_reason reason)
+{
+    return gate_reason_get(reason)->status == 401;
+}
+
+gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_world *w)
+{
+    const char *detail = NULL;
+    gate_reason reason = GATE_NO_CREDENTIAL;
+    gate_decision decision;
+
+    if (judge_credential(q, s, w, &decision))
+        return decision;
+    if (s->methods & 1u << GATE_METHOD_CODE)
+        reason = use_session(q, s, w, &decision, &detail);
+    if (reason == GATE_OK)
+        return decision;
+    decision = is_nobody(reason) ? treat_nobody(q, s, w, reason) : gate_refuse(reason, detail);
+    if (is_nobody(reason) && reason != GATE_NO_CREDENTIAL && !q->is_subrequest)
+        gate_add_cookie(&decision, gate_session_cookie_end(q, s)); /* it is of no use any more */
+    return decision;
+}

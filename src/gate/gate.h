@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+/* gate.h - the data model: a gate is a function from (request, settings, world) to a decision */
+#ifndef GATE_GATE_GATE_H
+#define GATE_GATE_GATE_H
+
+#include "base/message.h"
+#include "base/reason.h"
+#include "base/seal.h"
+#include "base/span.h"
+#include "gate/claims.h"
+#include "gate/template.h"
+#include "io/fetch.h"
+#include "io/store.h"
+#include "jose/jws.h"
+#include "oidc/client_auth.h"
+#include "oidc/discovery.h"
+
+typedef struct gate_request gate_request;
+typedef struct gate_settings gate_settings;
+typedef struct gate_site gate_site;
+typedef struct gate_world gate_world;
+typedef struct gate_provider gate_provider;
+
+/* The world: everything that is not computed. Tests pass their own; that is the whole mocking framework. */
+struct gate_world {
+    gate_store *store;
+    gate_reason (*fetch)(void *context, apr_pool_t *p, const gate_question *question,
+                         const gate_fetch_limits *limits, gate_answer *answer, const char **detail);
+    void *fetch_context;
+    gate_random_fn *random;
+    apr_int64_t (*clock)(void);      /* seconds since 1970, while something takes its time; a request has its own `now` */
+    void (*pause)(int milliseconds); /* while another request does what this one waits for */
+    /* Whether a credential that nobody knows yet may cause a call to the provider now: OIDCGateLimit, counted over all processes. */
+    bool (*may_ask)(void *context, const char *address, apr_int64_t now, int limit_address, int limit_total);
+    void *limit_context;
+    const gate_key *keys;            /* OIDCGateSecretKey: the first seals, all of them open */
+    int key_count;
+};
+
+/* What a credential was accepted for. What one realm accepted means nothing in another. */
+typedef struct gate_realm {
+    const char *issuer, *client_id;
+    gate_digest fingerprint; /* over issuer, client id and origin: bound into sessions and login states */
+    const char *tag;         /* 8 characters of it, part of the cookie names */
+} gate_realm;
+
+typedef enum gate_method {
+    GATE_METHOD_CODE,
+    GATE_METHOD_BEARER,
+    GATE_METHOD_INTROSPECTION,
+    GATE_METHOD_CLIENT_CREDENTIALS,
+    GATE_METHOD_COUNT
+} gate_method;
+
+/* "code", "bearer", ... as OIDCGateMethods spells them. */
+const char *gate_method_name(gate_method method);
+bool gate_method_find(const char *name, gate_method *method);
+
+typedef enum gate_unauthenticated {
+    GATE_UNAUTHENTICATED_AUTO, /* navigations sign in, everything else gets 401 */
+    GATE_UNAUTHENTICATED_LOGIN,
+    GATE_UNAUTHENTICATED_401,
+    GATE_UNAUTHENTICATED_PASS /* nobody, but let through */
+} gate_unauthenticated;
+
+/* OIDCGateCache, in seconds. */
+typedef struct gate_cache_times {
+    int introspection, negative, token, stale;
+} gate_cache_times;
+
+/* OIDCGateSession, in seconds. */
+typedef struct gate_session_times {
+    int idle, lifetime;
+} gate_session_times;
+
+/* A header or variable that the backend is told. */
+typedef struct gate_told {
+    const char *name;
+    const gate_template *template;
+} gate_told;
+
+typedef struct gate_told_list {
+    const gate_told *items;
+    int count;
+} gate_told_list;
+
+/* What one Location means: compiled when the configuration is read, never changed. */
+struct gate_settings {
+    const char *name;     /* which configuration sections made it: gate_site.find gives it back in any process */
+    const char *place;    /* the Location, for the log */
+    const gate_site *site;
+    gate_realm realm;
+    gate_provider *provider;
+    gate_client client;
+    bool client_auth_given; /* client.method was configured; else it follows the provider's metadata */
+
+    unsigned methods; /* a bit for each gate_method */
+    gate_unauthenticated on_unauthenticated;
+
+    /* the code flow */
+    const char *scope;
+    const gate_form *authorization_params, *token_params; /* NULL for none */
+    bool userinfo_at_login;
+    gate_source sources[GATE_SOURCE_COUNT]; /* OIDCGateClaimsFrom, in order */
+    int source_count;
+    gate_session_times session;
+
+    /* presented tokens */
+    const char *const *audiences; /* NULL-terminated; NULL: any */
+    gate_alg_set algorithms;
+    int skew; /* seconds */
+    bool introspect_all;
+    const char *client_credentials_scope; /* NULL: none sent */
+    gate_cache_times cache;
+    int limit_address, limit_total; /* OIDCGateLimit: calls a second that unknown credentials may cause */
+    gate_digest accept_fingerprint; /* realm, audiences, algorithms and all else that a token was accepted under */
+
+    /* what is told */
+    gate_told_list headers, variables;
+    const gate_claim_name *user_claims; /* OIDCGateRemoteUser */
+    int user_claim_count;
+    unsigned needs; /* GATE_NEEDS_* of all templates: what beside the identity must be opened */
+    bool forward_credentials;
+
+    /* signing out */
+    const char *const *logout_targets; /* NULL-terminated; NULL: none but the site itself */
+    bool revoke;
+};
+
+/* What a virtual host has once: its own origin, endpoints and cookies. */
+struct gate_site {
+    const char *origin;          /* "https://www.example.com", from configuration, never from a request */
+    const char *path;            /* OIDCGatePath */
+    const char *cookie;          /* OIDCGateCookie, or the default */
+    const char *samesite;        /* "Lax" or "Strict" */
+    bool secure;                 /* the origin is https: cookies are Secure */
+    const gate_settings *const *settings; /* one of each realm that signs people in here */
+    int settings_count;
+    /* The settings of that name, made again where this process has not met them yet; NULL where the configuration has no such. */
+    const gate_settings *(*find)(const gate_site *site, const char *name);
+};
+
+/* All that a decision may look at. */
+struct gate_request {
+    apr_pool_t *pool;
+    apr_int64_t now;      /* seconds since 1970 */
+    const char *method;   /* "GET" */
+    gate_span uri;        /* path and query as the browser sent them, "/app/x?a=1" */
+    gate_span query;      /* absent where there is none */
+    const char *address;  /* the caller's, for limits and the log */
+    bool is_navigation;   /* a person's browser is opening a page: only then may it be sent away to sign in */
+    bool is_subrequest;
+    const char *(*header)(const gate_request *q, const char *name); /* NULL where not sent */
+    void *context;        /* the adapter's */
+    int *provider_calls;  /* counts what this request asked the provider */
+};
+
+/* What goes with a verb. CHALLENGE, REFUSE and FAIL follow from the reason's status: 401, another 4xx, 5xx. */
+typedef enum gate_verb { GATE_ADMIT, GATE_REDIRECT, GATE_CHALLENGE, GATE_REFUSE, GATE_FAIL } gate_verb;
+
+#define GATE_MAX_COOKIES 24
+
+/* The tokens and raw answers behind an identity; opened only where a template or a refresh needs them. */
+typedef struct gate_tokens {
+    gate_span access_token, refresh_token, id_token; /* absent where there is none */
+    gate_span userinfo, introspection;               /* JSON text */
+    apr_int64_t access_expires;                      /* seconds since 1970; 0: not known */
+    apr_int64_t renew_at;                            /* from then on it is better renewed; 0: never */
+} gate_tokens;
+
+/* The only thing that leaves gate/. */
+typedef struct gate_decision {
+    gate_verb verb;
+    gate_reason reason;
+    int status;                     /* 200 for ADMIT; else what is answered */
+    const char *detail;             /* for the log, never for the caller; NULL for none */
+    gate_method method;             /* which one judged, where known is true */
+    bool known;                     /* identity is somebody */
+    const gate_identity *identity;  /* NULL: nobody */
+    const gate_tokens *tokens;      /* NULL where settings->needs asks for none */
+    const char *location;           /* REDIRECT */
+    const char *cookies[GATE_MAX_COOKIES]; /* values of Set-Cookie */
+    int cookie_count;
+    int retry_after;                /* seconds; 0: not said */
+    const char *cache;              /* "hit", "miss", "off" or NULL: for the log */
+} gate_decision;
+
+/* A decision with the verb and status that belong to the reason. */
+gate_decision gate_refuse(gate_reason reason, const char *detail);
+
+/* A decision that sends the browser elsewhere: 303 after a POST (RFC 9700 section 4.12), else 302. */
+gate_decision gate_send_to(const gate_request *q, const char *location);
+
+/* Adds a Set-Cookie value; those over GATE_MAX_COOKIES are left out. NULL adds nothing. */
+void gate_add_cookie(gate_decision *decision, const char *cookie);
+
+#endif

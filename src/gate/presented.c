@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/presented.h"
+
+#include "gate/flight.h"
+#include "gate/provider.h"
+
+bool gate_presented_make(gate_presented *presented, const gate_settings *s, const gate_world *w,
+                         const gate_span *parts, int count)
+{
+    gate_digest opens;
+    const gate_span filed[] = {
+        GATE_SPAN("presented"),
+        {(const char *)s->accept_fingerprint.bytes, GATE_DIGEST_BYTES},
+        {(const char *)opens.bytes, GATE_DIGEST_BYTES},
+    };
+    bool made;
+
+    /* The key comes from the credential alone; where it is filed, from the key, the realm and the server's secret: neither the store nor a
+     * log of its keys leads back to the credential. */
+    presented->lock.realm = &s->accept_fingerprint;
+    made = gate_digest_of(&opens, parts, (size_t)count);
+    memcpy(presented->lock.key.bytes, opens.bytes, sizeof presented->lock.key.bytes);
+    made = made && gate_keyed_digest_of(&presented->lock.filed_under, &w->keys[0], filed, 3);
+    gate_wipe(&opens, sizeof opens);
+    return made;
+}
+
+static gate_reason reason_in(gate_span value)
+{
+    return value.len == 1 && (unsigned char)value.ptr[0] < GATE_REASON_COUNT ? (gate_reason)(unsigned char)value.ptr[0]
+                                                                             : GATE_INTERNAL;
+}
+
+static gate_presented_answer find_bad(const gate_request *q, const gate_settings *s, gate_world *w,
+                                      const gate_presented *presented, gate_reason *reason)
+{
+    gate_record record;
+
+    if (s->cache.negative == 0)
+        return GATE_PRESENTED_UNKNOWN;
+    switch (w->store->get(w->store, GATE_STORE_NEGATIVE, &presented->lock.filed_under, q->now, q->pool, &record)) {
+    case GATE_STORE_DONE:
+        *reason = reason_in(record.value);
+        return GATE_PRESENTED_BAD;
+    case GATE_STORE_ABSENT:
+        return GATE_PRESENTED_UNKNOWN;
+    default:
+        return GATE_PRESENTED_UNSURE;
+    }
+}
+
+gate_presented_answer gate_presented_find(const gate_request *q, const gate_settings *s, gate_world *w,
+                                          const gate_presented *presented, const gate_identity **identity,
+                                          gate_tokens *tokens, gate_reason *reason)
+{
+    gate_record record;
+
+    switch (w->store->get(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, q->pool, &record)) {
+    case GATE_STORE_DONE:
+        break;
+    case GATE_STORE_ABSENT:
+        return find_bad(q, s, w, presented, reason);
+    default:
+        return GATE_PRESENTED_UNSURE;
+    }
+    if (!gate_record_identity(q->pool, &presented->lock, record.value, identity)
+        || (s->needs && !gate_record_tokens(q->pool, &presented->lock, record.value, tokens)))
+        return GATE_PRESENTED_UNKNOWN;
+    return GATE_PRESENTED_GOOD;
+}
+
+void gate_presented_good(const gate_request *q, gate_world *w, const gate_presented *presented, gate_span identity,
+                         const gate_tokens *tokens, apr_int64_t expires)
+{
+    gate_entry entry = {.expires = expires};
+
+    if (expires > q->now && gate_record_seal(q->pool, w, &presented->lock, identity, tokens, &entry.value))
+        w->store->put(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &entry, NULL);
+}
+
+void gate_presented_bad(const gate_request *q, const gate_settings *s, gate_world *w, const gate_presented *presented,
+                        gate_reason reason)
+{
+    const char byte = (char)reason;
+    const gate_entry entry = {.value = {&byte, 1}, .expires = q->now + s->cache.negative};
+
+    if (s->cache.negative)
+        w->store->put(w->store, GATE_STORE_NEGATIVE, &presented->lock.filed_under, q->now, &entry, NULL);
+}
+
+/* Who waits, looks for what the leader filed. */
+typedef struct waiting {
+    const gate_request *q;
+    const gate_settings *s;
+    gate_world *w;
+    const gate_presented *presented;
+} waiting;
+
+static bool landed(void *context)
+{
+    const waiting *look = context;
+    const gate_identity *identity;
+    gate_tokens tokens;
+    gate_reason reason;
+
+    switch (gate_presented_find(look->q, look->s, look->w, look->presented, &identity, &tokens, &reason)) {
+    case GATE_PRESENTED_GOOD:
+    case GATE_PRESENTED_BAD:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* How long those who come just after a failed attempt fail with it; seconds. */
+#define REMEMBER_FAILURE_SECONDS 1
+
+gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings *s, gate_world *w,
+                                      const gate_presented *presented, gate_reason (*judge)(void *context),
+                                      void *context)
+{
+    waiting look = {.q = q, .s = s, .w = w, .presented = presented};
+    const int patience = gate_provider_says(s->provider)->limits.total_ms / 1000 + 1;
+    const gate_span parts[] = {
+        GATE_SPAN("judge"),
+        {(const char *)presented->lock.filed_under.bytes, GATE_DIGEST_BYTES},
+    };
+    const gate_flight_plan plan = {
+        .kind = GATE_STORE_LEASE,
+        .parts = parts,
+        .count = 2,
+        .lease_seconds = patience,
+        .wait_seconds = patience,
+        .landed = landed,
+        .context = &look,
+    };
+    gate_flight flight;
+    gate_reason reason;
+
+    switch (gate_flight_join(&flight, q, w, &plan, &reason)) {
+    case GATE_FLIGHT_LANDED:
+        return GATE_OK;
+    case GATE_FLIGHT_LEAD:
+        reason = w->may_ask(w->limit_context, q->address, q->now, s->limit_address, s->limit_total)
+                     ? judge(context)
+                     : GATE_RATE_LIMITED;
+        gate_flight_end(&flight, gate_reason_get(reason)->status == 503 ? reason : GATE_OK, REMEMBER_FAILURE_SECONDS);
+        return reason;
+    default:
+        return reason;
+    }
+}

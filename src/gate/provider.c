@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/provider.h"
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <apr_thread_mutex.h>
+
+#include "base/json.h"
+#include "base/pack.h"
+#include "gate/flight.h"
+
+/* The two documents that a provider publishes. Each lives in the store, sealed, for all processes, and read into memory in
+ * each process that uses it. */
+typedef enum document_kind { METADATA, KEYS, DOCUMENT_KINDS } document_kind;
+
+static const char *const document_names[DOCUMENT_KINDS] = {"metadata", "jwks"};
+
+/* One document, read. Counted: a newer one takes its place while requests still use it. */
+typedef struct document {
+    apr_pool_t *pool;
+    gate_provider *provider;
+    int users; /* under the provider's mutex */
+    apr_int64_t fetched;
+    uint64_t version; /* of its record in the store; 0 where it could not be filed */
+    const gate_metadata *metadata;
+    const gate_jwks *keys;
+} document;
+
+struct gate_provider {
+    gate_provider_options options;
+    gate_digest fingerprint;
+    gate_metadata configured; /* discovery off: all there is */
+    apr_thread_mutex_t *mutex;
+    document *current[DOCUMENT_KINDS];
+    apr_uint32_t inflight;
+};
+
+/* What one look for a document goes about with. */
+typedef struct search {
+    const gate_request *q;
+    gate_world *w;
+    gate_provider *provider;
+    document_kind kind;
+    uint64_t not_version; /* a document of this version will not do; 0: any will */
+    document *found;
+    const char **detail;
+} search;
+
+gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *options)
+{
+    gate_provider *provider = apr_pcalloc(p, sizeof *provider);
+    gate_span parts[GATE_ENDPOINT_COUNT + 3] = {
+        GATE_SPAN("provider"),
+        gate_span_of(options->issuer),
+        options->discovery ? GATE_SPAN("on") : GATE_SPAN("off"),
+    };
+
+    provider->options = *options;
+    provider->configured.issuer = options->issuer;
+    for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
+        provider->configured.endpoints[i] = options->endpoints[i];
+        parts[i + 3] = gate_span_of(options->endpoints[i]);
+    }
+    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 3)
+        || apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
+        return NULL;
+    return provider;
+}
+
+const gate_provider_options *gate_provider_says(const gate_provider *provider)
+{
+    return &provider->options;
+}
+
+/* --- documents in memory --- */
+
+static apr_status_t release(void *data)
+{
+    document *held = data;
+    gate_provider *provider = held->provider;
+    bool last;
+
+    apr_thread_mutex_lock(provider->mutex);
+    last = --held->users == 0;
+    apr_thread_mutex_unlock(provider->mutex);
+    if (last)
+        apr_pool_destroy(held->pool);
+    return APR_SUCCESS;
+}
+
+/* The document in memory, held until the request is over; NULL for none. */
+static document *hold(const search *s)
+{
+    gate_provider *provider = s->provider;
+    document *held;
+
+    apr_thread_mutex_lock(provider->mutex);
+    held = provider->current[s->kind];
+    if (held)
+        held->users++;
+    apr_thread_mutex_unlock(provider->mutex);
+    if (held)
+        apr_pool_cleanup_register(s->q->pool, held, release, apr_pool_cleanup_null);
+    return held;
+}
+
+/* Puts a document in the place of the one in memory. It comes with one user, which is that place. */
+static void install(const search *s, document *newer)
+{
+    document *older;
+
+    apr_thread_mutex_lock(s->provider->mutex);
+    older = s->provider->current[s->kind];
+    s->provider->current[s->kind] = newer;
+    apr_thread_mutex_unlock(s->provider->mutex);
+    if (older)
+        release(older);
+}
+
+static gate_reason read_metadata(document *into, const gate_answer *answer, const char **detail)
+{
+    const gate_provider_options *options = &into->provider->options;
+    gate_metadata *metadata;
+    gate_reason reason = gate_metadata_read(into->pool, answer, options->issuer, options->allow_http, &metadata, detail);
+
+    if (reason != GATE_OK)
+        return reason;
+    for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
+        if (options->endpoints[i])
+            metadata->endpoints[i] = options->endpoints[i];
+    }
+    into->metadata = metadata;
+    return GATE_OK;
+}
+
+static gate_reason read_keys(document *into, const gate_answer *answer, const char **detail)
+{
+    into->keys = answer->status == 200 ? gate_jwks_read(into->pool, answer->body) : NULL;
+    if (into->keys)
+        return GATE_OK;
+    *detail = apr_psprintf(into->pool, "the key set could not be read (status %d, %" APR_SIZE_T_FMT " bytes)",
+                           answer->status, answer->body.len);
+    return GATE_IDP_ERROR;
+}
+
+/* Reads an answer into a document with a pool of its own. On a refusal *s->detail is in the request's pool. */
+static gate_reason read_document(const search *s, const gate_answer *answer, document **made)
+{
+    apr_pool_t *pool;
+    document *into;
+    const char *detail = NULL;
+    gate_reason reason;
+
+    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+        return GATE_INTERNAL;
+    into = apr_pcalloc(pool, sizeof *into);
+    *into = (document){.pool = pool, .provider = s->provider, .users = 1};
+    reason = s->kind == METADATA ? read_metadata(into, answer, &detail) : read_keys(into, answer, &detail);
+    if (reason != GATE_OK) {
+        *s->detail = detail ? apr_pstrdup(s->q->pool, detail) : NULL;
+        apr_pool_destroy(pool);
+        return reason;
+    }
+    *made = into;
+    return GATE_OK;
+}
+
+/* --- documents in the store --- */
+
+static gate_store_key key_of(const search *s)
+{
+    const gate_span parts[] = {
+        GATE_SPAN("document"),
+        gate_span_of(document_names[s->kind]),
+        {(const char *)s->provider->fingerprint.bytes, GATE_DIGEST_BYTES},
+    };
+    gate_store_key key = {{0}};
+
+    gate_digest_of(&key, parts, 3);
+    return key;
+}
+
+static bool open_box(const search *s, const gate_store_key *key, gate_span box, gate_span *plain)
+{
+    const gate_span context = {(const char *)key->bytes, GATE_DIGEST_BYTES};
+
+    for (int i = 0; i < s->w->key_count; i++) {
+        if (gate_box_open(s->q->pool, &s->w->keys[i], "document", context, box, plain))
+            return true;
+    }
+    return false;
+}
+
+/* Takes the store's document, where it has one that will do. What does not open or read counts as not there. */
+static bool load(search *s)
+{
+    gate_store *store = s->w->store;
+    const gate_store_key key = key_of(s);
+    gate_answer answer = {.status = 200, .content_type = "application/json"};
+    gate_span plain, texts[2];
+    gate_record record;
+    document *made;
+    apr_int64_t fetched;
+
+    if (store->get(store, GATE_STORE_DOCUMENT, &key, s->q->now, s->q->pool, &record) != GATE_STORE_DONE
+        || record.version == s->not_version)
+        return false;
+    s->found = hold(s);
+    if (s->found && s->found->version == record.version)
+        return true;
+    if (!open_box(s, &key, record.value, &plain) || !gate_pack_read(plain, texts, 2)
+        || !gate_pack_number(texts[0], &fetched))
+        return false;
+    answer.body = texts[1];
+    if (read_document(s, &answer, &made) != GATE_OK)
+        return false;
+    made->fetched = fetched;
+    made->version = record.version;
+    install(s, made);
+    s->found = hold(s);
+    return true;
+}
+
+/* Files a document for the other processes. Where that fails this one still has it. */
+static uint64_t save(const search *s, gate_span body)
+{
+    gate_store *store = s->w->store;
+    const gate_store_key key = key_of(s);
+    const apr_int64_t now = s->w->clock();
+    gate_entry entry = {.expires = now + GATE_DOCUMENT_STALE_SECONDS};
+    gate_pack pack = {.count = 0};
+    uint64_t version = 0;
+
+    gate_pack_add_number(s->q->pool, &pack, now);
+    gate_pack_add(&pack, body);
+    if (!gate_box_seal(s->q->pool, &s->w->keys[0], "document", (gate_span){(const char *)key.bytes, GATE_DIGEST_BYTES},
+                       gate_pack_bytes(s->q->pool, &pack), s->w->random, &entry.value))
+        return 0;
+    if (store->put(store, GATE_STORE_DOCUMENT, &key, now, &entry, &version) != GATE_STORE_DONE)
+        return 0;
+    return version;
+}
+
+/* --- documents from the provider --- */
+
+static gate_reason address_of(const search *s, const char **url)
+{
+    if (s->kind == METADATA) {
+        *url = gate_discovery_url(s->q->pool, s->provider->options.issuer);
+        return GATE_OK;
+    }
+    return gate_provider_endpoint(s->q, s->w, s->provider, GATE_ENDPOINT_JWKS, url, s->detail);
+}
+
+static gate_reason fetch(search *s)
+{
+    gate_question question = {.accept = "application/json"};
+    gate_answer answer;
+    document *made;
+    gate_reason reason = address_of(s, &question.url);
+
+    if (reason == GATE_OK)
+        reason = gate_provider_ask(s->q, s->w, s->provider, &question, &answer, s->detail);
+    if (reason == GATE_OK)
+        reason = read_document(s, &answer, &made);
+    if (reason != GATE_OK)
+        return reason;
+    made->fetched = s->w->clock();
+    made->version = save(s, answer.body);
+    install(s, made);
+    s->found = hold(s);
+    return GATE_OK;
+}
+
+static bool landed(void *context)
+{
+    return load(context);
+}
+
+static int lease_seconds(const search *s)
+{
+    return s->provider->options.limits.total_ms / 1000 + 1;
+}
+
+/* Fetches, or waits for the one who does; a failure is remembered for a while, so that a provider that is away
+ * costs one attempt and not one for each visitor. */
+static gate_reason fetch_once(search *s, int wait_seconds)
+{
+    const gate_span parts[] = {
+        GATE_SPAN("fetch"),
+        gate_span_of(document_names[s->kind]),
+        {(const char *)s->provider->fingerprint.bytes, GATE_DIGEST_BYTES},
+    };
+    const gate_flight_plan plan = {
+        .kind = GATE_STORE_DOCUMENT,
+        .parts = parts,
+        .count = 3,
+        .lease_seconds = lease_seconds(s),
+        .wait_seconds = wait_seconds,
+        .landed = landed,
+        .context = s,
+    };
+    gate_flight flight;
+    gate_reason reason;
+
+    switch (gate_flight_join(&flight, s->q, s->w, &plan, &reason)) {
+    case GATE_FLIGHT_LANDED:
+        return GATE_OK;
+    case GATE_FLIGHT_LEAD:
+        reason = fetch(s);
+        gate_flight_end(&flight, reason, GATE_DOCUMENT_RETRY_SECONDS);
+        return reason;
+    default:
+        if (!*s->detail)
+            *s->detail = "another request asked a moment ago, in vain";
+        return reason;
+    }
+}
+
+static bool is_fresh(const document *held, apr_int64_t now)
+{
+    const apr_int64_t age = now - held->fetched;
+
+    return age >= 0 && age < GATE_DOCUMENT_FRESH_SECONDS;
+}
+
+/* The document: from memory, from the store, from the provider, in this order. One that is no longer fresh is asked for again,
+ * and served as it is where that fails. */
+static gate_reason find(search *s)
+{
+    document *stale;
+
+    s->found = hold(s);
+    if (s->found && is_fresh(s->found, s->q->now))
+        return GATE_OK;
+    if (load(s) && is_fresh(s->found, s->q->now))
+        return GATE_OK;
+    stale = s->found;
+    if (!stale || s->q->now - stale->fetched >= GATE_DOCUMENT_STALE_SECONDS)
+        return fetch_once(s, lease_seconds(s));
+    s->not_version = stale->version;
+    if (fetch_once(s, 0) != GATE_OK)
+        s->found = stale;
+    return GATE_OK;
+}
+
+/* --- what the stories ask for --- */
+
+gate_reason gate_provider_metadata(const gate_request *q, gate_world *w, gate_provider *provider,
+                                   const gate_metadata **metadata, const char **detail)
+{
+    search s = {.q = q, .w = w, .provider = provider, .kind = METADATA, .detail = detail};
+    gate_reason reason;
+
+    *detail = NULL;
+    if (!provider->options.discovery) {
+        *metadata = &provider->configured;
+        return GATE_OK;
+    }
+    reason = find(&s);
+    if (reason == GATE_OK)
+        *metadata = s.found->metadata;
+    return reason;
+}
+
+gate_reason gate_provider_endpoint(const gate_request *q, gate_world *w, gate_provider *provider,
+                                   gate_endpoint endpoint, const char **url, const char **detail)
+{
+    const gate_metadata *metadata;
+    gate_reason reason;
+
+    *url = provider->options.endpoints[endpoint];
+    if (*url)
+        return GATE_OK;
+    reason = gate_provider_metadata(q, w, provider, &metadata, detail);
+    if (reason != GATE_OK)
+        return reason;
+    *url = metadata->endpoints[endpoint];
+    if (*url)
+        return GATE_OK;
+    *detail = apr_psprintf(q->pool, "the provider names no %s endpoint; OIDCGateEndpoint %s URL can",
+                           gate_endpoint_name(endpoint), gate_endpoint_name(endpoint));
+    return GATE_IDP_UNSUITABLE;
+}
+
+/* Only one request in GATE_KEYS_REFETCH_SECONDS may ask for keys out of turn, whatever strangers put into "kid". The mark is
+ * filed among the documents, from where no stranger can push it out. */
+static bool may_refetch(const search *s)
+{
+    const gate_span parts[] = {
+        GATE_SPAN("refetch"),
+        {(const char *)s->provider->fingerprint.bytes, GATE_DIGEST_BYTES},
+    };
+    const apr_int64_t now = s->w->clock();
+    const gate_entry mark = {.value = GATE_SPAN(""), .expires = now + GATE_KEYS_REFETCH_SECONDS};
+    gate_store *store = s->w->store;
+    gate_store_key key;
+
+    return gate_digest_of(&key, parts, 2)
+        && store->add(store, GATE_STORE_DOCUMENT, &key, now, &mark, NULL) == GATE_STORE_DONE;
+}
+
+/* The provider may have new keys: another process may know them already, or it is asked, or neither is to be had now. */
+static bool find_newer_keys(search *s)
+{
+    const gate_span parts[] = {
+        GATE_SPAN("newer keys"),
+        {(const char *)s->provider->fingerprint.bytes, GATE_DIGEST_BYTES},
+    };
+    const gate_flight_plan plan = {
+        .kind = GATE_STORE_DOCUMENT,
+        .parts = parts,
+        .count = 2,
+        .lease_seconds = lease_seconds(s),
+        .wait_seconds = lease_seconds(s),
+        .landed = landed,
+        .context = s,
+    };
+    gate_flight flight;
+    gate_reason reason;
+    bool fetched = false;
+
+    s->not_version = s->found->version;
+    switch (gate_flight_join(&flight, s->q, s->w, &plan, &reason)) {
+    case GATE_FLIGHT_LANDED:
+        return true;
+    case GATE_FLIGHT_LEAD:
+        fetched = may_refetch(s) && fetch(s) == GATE_OK;
+        gate_flight_end(&flight, GATE_OK, 0);
+        return fetched;
+    default:
+        return false;
+    }
+}
+
+gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider, const gate_jwt *jwt,
+                                 const char **detail)
+{
+    search s = {.q = q, .w = w, .provider = provider, .kind = KEYS, .detail = detail};
+    gate_reason reason;
+
+    *detail = NULL;
+    reason = find(&s);
+    if (reason != GATE_OK)
+        return reason;
+    reason = gate_jwt_verify(jwt, s.found->keys);
+    if (reason != GATE_UNKNOWN_KID || !find_newer_keys(&s))
+        return reason;
+    return gate_jwt_verify(jwt, s.found->keys);
+}
+
+gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, gate_provider *provider,
+                                         const gate_jwt *jwt)
+{
+    const char *detail = NULL;
+    search s = {.q = q, .w = w, .provider = provider, .kind = KEYS, .detail = &detail};
+
+    s.found = hold(&s);
+    if (!s.found && !load(&s))
+        return GATE_UNKNOWN_KID;
+    return gate_jwt_verify(jwt, s.found->keys);
+}
+
+gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider,
+                              const gate_question *question, gate_answer *answer, const char **detail)
+{
+    const gate_provider_options *options = &provider->options;
+    gate_reason reason = GATE_IDP_BUSY;
+
+    if (apr_atomic_inc32(&provider->inflight) < (apr_uint32_t)options->inflight || options->inflight == 0) {
+        ++*q->provider_calls;
+        reason = w->fetch(w->fetch_context, q->pool, question, &options->limits, answer, detail);
+    }
+    apr_atomic_dec32(&provider->inflight);
+    return reason;
+}
+
+/* The offers that count at an endpoint: its own where the provider names them, else the token endpoint's (RFC 8414 section 2). */
+static gate_client_auth_set offers_at(const gate_metadata *metadata, gate_endpoint endpoint)
+{
+    if (endpoint == GATE_ENDPOINT_INTROSPECTION && metadata->introspection_auth)
+        return metadata->introspection_auth;
+    if (endpoint == GATE_ENDPOINT_REVOCATION && metadata->revocation_auth)
+        return metadata->revocation_auth;
+    return metadata->token_auth;
+}
+
+static gate_reason choose_auth(const gate_request *q, gate_world *w, gate_provider *provider, gate_endpoint endpoint,
+                               gate_client *client, const char **detail)
+{
+    const gate_metadata *metadata;
+    gate_reason reason = gate_provider_metadata(q, w, provider, &metadata, detail);
+
+    if (reason != GATE_OK)
+        return reason;
+    if (gate_client_auth_choose(offers_at(metadata, endpoint), client->secret.ptr != NULL, &client->method))
+        return GATE_OK;
+    *detail = "the provider takes no client authentication that the gate has; see OIDCGateClientAuth";
+    return GATE_IDP_UNSUITABLE;
+}
+
+gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
+                               gate_form *form, gate_answer *answer, const char **detail)
+{
+    gate_question question = {.accept = "application/json", .form = form};
+    gate_client client = s->client;
+    gate_reason reason = gate_provider_endpoint(q, w, s->provider, endpoint, &question.url, detail);
+
+    if (reason == GATE_OK && !s->client_auth_given)
+        reason = choose_auth(q, w, s->provider, endpoint, &client, detail);
+    if (reason != GATE_OK)
+        return reason;
+    gate_client_authenticate(q->pool, &question, &client);
+    return gate_provider_ask(q, w, s->provider, &question, answer, detail);
+}
+
+/* Older than this much of its fresh time, a document is fetched again before anybody has to wait for it. */
+#define TEND_AFTER_SECONDS (GATE_DOCUMENT_FRESH_SECONDS * 4 / 5)
+
+void gate_provider_tend(const gate_request *q, gate_world *w, gate_provider *provider)
+{
+    for (int kind = METADATA; kind < DOCUMENT_KINDS; kind++) {
+        const char *detail = NULL;
+        search s = {.q = q, .w = w, .provider = provider, .kind = (document_kind)kind, .detail = &detail};
+
+        if ((kind == METADATA && !provider->options.discovery) || !load(&s))
+            continue;
+        s.not_version = s.found->version;
+        if (q->now - s.found->fetched >= TEND_AFTER_SECONDS || q->now < s.found->fetched)
+            fetch_once(&s, 0);
+    }
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/record.h"
+
+#include "base/pack.h"
+
+/* A value: the identity's box, the tokens' box or absent, the mark of a renewal or absent. */
+enum { IDENTITY_BOX, TOKENS_BOX, MARK, PARTS };
+
+/* The tokens' box, opened. */
+enum { ACCESS, REFRESH, ID, USERINFO, INTROSPECTION, ACCESS_EXPIRES, RENEW_AT, TOKEN_TEXTS };
+
+static const char identity_purpose[] = "identity";
+static const char tokens_purpose[] = "tokens";
+
+/* What the boxes are bound to, as one text. */
+typedef struct binding {
+    unsigned char bytes[2 * GATE_DIGEST_BYTES];
+} binding;
+
+static gate_span bound_to(const gate_record_lock *lock, binding *bound)
+{
+    memcpy(bound->bytes, lock->realm->bytes, GATE_DIGEST_BYTES);
+    memcpy(bound->bytes + GATE_DIGEST_BYTES, lock->filed_under.bytes, GATE_DIGEST_BYTES);
+    return (gate_span){(const char *)bound->bytes, sizeof bound->bytes};
+}
+
+static gate_span pack_tokens(apr_pool_t *p, const gate_tokens *tokens)
+{
+    gate_pack pack = {.count = 0};
+
+    gate_pack_add(&pack, tokens->access_token);
+    gate_pack_add(&pack, tokens->refresh_token);
+    gate_pack_add(&pack, tokens->id_token);
+    gate_pack_add(&pack, tokens->userinfo);
+    gate_pack_add(&pack, tokens->introspection);
+    gate_pack_add_number(p, &pack, tokens->access_expires);
+    gate_pack_add_number(p, &pack, tokens->renew_at);
+    return gate_pack_bytes(p, &pack);
+}
+
+static gate_span pack_parts(apr_pool_t *p, const gate_span *parts)
+{
+    gate_pack pack = {.count = 0};
+
+    for (int i = 0; i < PARTS; i++)
+        gate_pack_add(&pack, parts[i]);
+    return gate_pack_bytes(p, &pack);
+}
+
+bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span identity,
+                      const gate_tokens *tokens, gate_span *value)
+{
+    binding bound;
+    const gate_span context = bound_to(lock, &bound);
+    gate_span parts[PARTS] = {{NULL, 0}};
+
+    if (!gate_box_seal(p, &lock->key, identity_purpose, context, identity, w->random, &parts[IDENTITY_BOX]))
+        return false;
+    if (tokens) {
+        const gate_span plain = pack_tokens(p, tokens);
+        const bool sealed =
+            gate_box_seal(p, &lock->key, tokens_purpose, context, plain, w->random, &parts[TOKENS_BOX]);
+
+        gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
+        if (!sealed)
+            return false;
+    }
+    *value = pack_parts(p, parts);
+    return true;
+}
+
+bool gate_record_mark(apr_pool_t *p, gate_span value, apr_int64_t since, gate_span *marked)
+{
+    gate_span parts[PARTS];
+
+    if (!gate_pack_read(value, parts, PARTS))
+        return false;
+    parts[MARK] = (gate_span){(const char *)&since, sizeof since};
+    *marked = pack_parts(p, parts);
+    return true;
+}
+
+apr_int64_t gate_record_marked(gate_span value)
+{
+    gate_span parts[PARTS];
+    apr_int64_t since;
+
+    return gate_pack_read(value, parts, PARTS) && gate_pack_number(parts[MARK], &since) ? since : 0;
+}
+
+bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value, const gate_identity **identity)
+{
+    binding bound;
+    gate_span parts[PARTS], plain;
+
+    if (!gate_pack_read(value, parts, PARTS) || !parts[IDENTITY_BOX].ptr
+        || !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, &bound), parts[IDENTITY_BOX], &plain))
+        return false;
+    *identity = gate_identity_open(plain);
+    return *identity != NULL;
+}
+
+bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value, gate_tokens *tokens)
+{
+    binding bound;
+    gate_span parts[PARTS], plain, texts[TOKEN_TEXTS];
+
+    if (!gate_pack_read(value, parts, PARTS) || !parts[TOKENS_BOX].ptr
+        || !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, &bound), parts[TOKENS_BOX], &plain)
+        || !gate_pack_read(plain, texts, TOKEN_TEXTS))
+        return false;
+    *tokens = (gate_tokens){
+        .access_token = texts[ACCESS],
+        .refresh_token = texts[REFRESH],
+        .id_token = texts[ID],
+        .userinfo = texts[USERINFO],
+        .introspection = texts[INTROSPECTION],
+    };
+    return gate_pack_number(texts[ACCESS_EXPIRES], &tokens->access_expires)
+        && gate_pack_number(texts[RENEW_AT], &tokens->renew_at);
+}

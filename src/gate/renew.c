@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/renew.h"
+
+#include "gate/flight.h"
+#include "gate/identify.h"
+#include "gate/provider.h"
+#include "oidc/token.h"
+
+/* What a renewal goes about with. */
+typedef struct renewal {
+    const gate_request *q;
+    const gate_settings *s;
+    gate_world *w;
+    gate_session *session;
+    gate_tokens *tokens;
+    const char **detail;
+    bool gone; /* the session was ended meanwhile */
+} renewal;
+
+/* Whether the old access token will still do. Where nothing needs it, it always will. */
+static bool serves(const renewal *r)
+{
+    return !(r->s->needs & GATE_NEEDS_ACCESS_TOKEN) || r->q->now < r->tokens->access_expires;
+}
+
+/* Takes the record as it is now. True where it is another than ours and no renewal is under way: then somebody has done the work. */
+static bool landed(void *context)
+{
+    renewal *r = context;
+    gate_store *store = r->w->store;
+    gate_record record;
+    gate_session newer = *r->session;
+
+    switch (store->get(store, GATE_STORE_SESSION, &newer.lock.filed_under, r->w->clock(), r->q->pool, &record)) {
+    case GATE_STORE_DONE:
+        break;
+    case GATE_STORE_ABSENT:
+        r->gone = true;
+        return true;
+    default:
+        return false;
+    }
+    if (record.version == r->session->record.version || gate_record_marked(record.value))
+        return false;
+    newer.record = record;
+    if (!gate_record_identity(r->q->pool, &newer.lock, record.value, &newer.identity)
+        || gate_session_tokens(r->q, &newer, r->tokens) != GATE_OK)
+        return false;
+    *r->session = newer;
+    return true;
+}
+
+/* Writes over the version that we know; what was ended meanwhile stays ended. */
+static gate_reason rewrite(renewal *r, gate_span value)
+{
+    const gate_record *old = &r->session->record;
+    const gate_entry entry = {.value = value, .expires = old->expires, .idle = old->idle};
+    gate_store *store = r->w->store;
+    uint64_t version;
+
+    switch (store->replace(store, GATE_STORE_SESSION, &r->session->lock.filed_under, r->w->clock(), &entry,
+                           old->version, &version)) {
+    case GATE_STORE_DONE:
+        r->session->record.value = value;
+        r->session->record.version = version;
+        return GATE_OK;
+    case GATE_STORE_ABSENT:
+    case GATE_STORE_CONFLICT:
+        return GATE_SESSION_EXPIRED;
+    default:
+        return GATE_STORE_UNAVAILABLE;
+    }
+}
+
+/* The provider will not, or may not, take this refresh token again: the session is over. */
+static gate_reason give_up(renewal *r)
+{
+    gate_session_end(r->q, r->w, r->session);
+    return GATE_REFRESH_FAILED;
+}
+
+static gate_reason take(renewal *r, const gate_token_set *set)
+{
+    const gate_identify_want want = {
+        .before = r->tokens,
+        .subject = gate_identity_subject(r->session->identity),
+    };
+    gate_tokens tokens;
+    gate_span identity, value;
+    gate_reason reason = gate_identify(r->q, r->s, r->w, set, &want, &identity, &tokens, r->detail);
+
+    if (reason != GATE_OK)
+        return give_up(r);
+    if (!gate_record_seal(r->q->pool, r->w, &r->session->lock, identity, &tokens, &value))
+        return GATE_INTERNAL;
+    reason = rewrite(r, value);
+    if (reason != GATE_OK)
+        return reason;
+    *r->tokens = tokens;
+    r->session->identity = gate_identity_open(identity);
+    return GATE_OK;
+}
+
+/* An answer that says no for now, and so has not used the refresh token up. */
+static bool says_later(const gate_answer *answer)
+{
+    return answer->status == 429 || answer->status >= 500;
+}
+
+/* Asks. The mark goes into the record first: whoever finds it, and nobody at work, knows that the refresh token may have been used. */
+static gate_reason ask(renewal *r)
+{
+    const gate_span before = r->session->record.value;
+    gate_form *form = gate_token_by_refresh(r->q->pool, r->tokens->refresh_token, r->s->token_params);
+    gate_answer answer = {.status = 0};
+    gate_token_set set;
+    gate_span marked;
+    gate_reason reason;
+
+    if (!gate_record_mark(r->q->pool, before, r->q->now, &marked))
+        return GATE_INTERNAL;
+    reason = rewrite(r, marked);
+    if (reason != GATE_OK)
+        return reason;
+    reason = gate_provider_post(r->q, r->w, r->s, GATE_ENDPOINT_TOKEN, form, &answer, r->detail);
+    if (reason == GATE_OK)
+        reason = gate_token_read(r->q->pool, &answer, r->w->clock(), &set, r->detail);
+    if (reason == GATE_OK)
+        return take(r, &set);
+    if (answer.status == 0 ? reason == GATE_IDP_UNREACHABLE || reason == GATE_IDP_BUSY : says_later(&answer)) {
+        rewrite(r, before);
+        return reason;
+    }
+    return answer.status >= 400 ? give_up(r) : reason;
+}
+
+/* The leader's work. */
+static gate_reason lead(renewal *r)
+{
+    if (gate_record_marked(r->session->record.value)) /* of one who died over it, or never heard the answer */
+        return serves(r) ? GATE_OK : give_up(r);
+    return ask(r);
+}
+
+/* How long a provider that could not be asked is left alone; seconds. */
+#define RETRY_SECONDS 5
+
+static gate_reason end(renewal *r, gate_flight *flight, gate_reason reason)
+{
+    const int status = gate_reason_get(reason)->status;
+
+    gate_flight_end(flight, status == 503 ? reason : GATE_OK, RETRY_SECONDS);
+    return status == 503 && reason != GATE_STORE_UNAVAILABLE && serves(r) ? GATE_OK : reason;
+}
+
+gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session,
+                               gate_tokens *tokens, const char **detail)
+{
+    renewal r = {.q = q, .s = s, .w = w, .session = session, .tokens = tokens, .detail = detail};
+    const int patience = gate_provider_says(s->provider)->limits.total_ms / 1000 + 1;
+    const gate_span parts[] = {
+        GATE_SPAN("renew"),
+        {(const char *)session->lock.filed_under.bytes, GATE_DIGEST_BYTES},
+    };
+    const gate_flight_plan plan = {
+        .kind = GATE_STORE_MARK,
+        .parts = parts,
+        .count = 2,
+        .lease_seconds = patience,
+        .wait_seconds = serves(&r) ? 0 : patience,
+        .landed = landed,
+        .context = &r,
+    };
+    gate_flight flight;
+    gate_reason reason;
+
+    switch (gate_flight_join(&flight, q, w, &plan, &reason)) {
+    case GATE_FLIGHT_LANDED:
+        return r.gone ? GATE_SESSION_EXPIRED : GATE_OK;
+    case GATE_FLIGHT_LEAD:
+        return end(&r, &flight, lead(&r));
+    default:
+        return serves(&r) ? GATE_OK : reason;
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/session.h"
+
+#include <apr_strings.h>
+
+#include "base/base64url.h"
+#include "base/cookie.h"
+
+/* A cookie's bytes: where the record is filed is made from the first half, what opens it from the second. */
+#define ID_BYTES     16
+#define SECRET_BYTES 16
+#define COOKIE_BYTES (ID_BYTES + SECRET_BYTES)
+#define COOKIE_CHARS 43 /* of base64url */
+
+const char *gate_session_cookie_name(apr_pool_t *p, const gate_settings *s)
+{
+    return apr_pstrcat(p, s->site->cookie, "-", s->realm.tag, NULL);
+}
+
+static bool derive(const gate_settings *s, const char *bytes, gate_record_lock *lock)
+{
+    const gate_span parts[] = {
+        GATE_SPAN("session"),
+        {(const char *)s->realm.fingerprint.bytes, GATE_DIGEST_BYTES},
+        {bytes, ID_BYTES},
+    };
+
+    lock->realm = &s->realm.fingerprint;
+    return gate_digest_of(&lock->filed_under, parts, 3)
+        && gate_key_derive(&lock->key, (gate_span){bytes + ID_BYTES, SECRET_BYTES}, "session");
+}
+
+static gate_reason read_cookie(const gate_request *q, const gate_settings *s, gate_record_lock *lock)
+{
+    const gate_span header = gate_span_of(q->header(q, "Cookie"));
+    gate_span text, bytes;
+
+    switch (gate_cookie_find(header, gate_span_of(gate_session_cookie_name(q->pool, s)), &text)) {
+    case GATE_COOKIE_NONE:
+        return GATE_NO_CREDENTIAL;
+    case GATE_COOKIE_SEVERAL: /* a sibling host may have set one of them: neither is believed */
+        return GATE_SESSION_TAMPERED;
+    default:
+        break;
+    }
+    if (text.len != COOKIE_CHARS || !gate_base64url_decode(q->pool, text, &bytes))
+        return GATE_SESSION_TAMPERED;
+    return derive(s, bytes.ptr, lock) ? GATE_OK : GATE_INTERNAL;
+}
+
+gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session)
+{
+    gate_reason reason = read_cookie(q, s, &session->lock);
+
+    if (reason != GATE_OK)
+        return reason;
+    switch (w->store->get(w->store, GATE_STORE_SESSION, &session->lock.filed_under, q->now, q->pool, &session->record)) {
+    case GATE_STORE_DONE:
+        break;
+    case GATE_STORE_ABSENT:
+        return GATE_SESSION_EXPIRED;
+    default:
+        return GATE_STORE_UNAVAILABLE;
+    }
+    /* The place that is asked for may be stricter than the one where the session began. */
+    if (q->now >= session->record.created + s->session.lifetime)
+        return GATE_SESSION_EXPIRED;
+    if (!gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity))
+        return GATE_SESSION_TAMPERED;
+    return GATE_OK;
+}
+
+static const char *cookie_text(const gate_request *q, const gate_settings *s, const char *value, int max_age)
+{
+    const gate_cookie cookie = {
+        .name = gate_session_cookie_name(q->pool, s),
+        .value = value,
+        .path = "/",
+        .samesite = s->site->samesite,
+        .max_age = max_age,
+        .secure = s->site->secure,
+    };
+
+    return gate_cookie_text(q->pool, &cookie);
+}
+
+static gate_reason reason_of(gate_store_answer answer, gate_span value)
+{
+    switch (answer) {
+    case GATE_STORE_DONE:
+        return GATE_OK;
+    case GATE_STORE_FULL:
+        return value.len > GATE_STORE_MAX_VALUE ? GATE_SESSION_TOO_LARGE : GATE_SESSIONS_FULL;
+    default:
+        return GATE_STORE_UNAVAILABLE;
+    }
+}
+
+gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w, gate_span identity,
+                                const gate_tokens *tokens, const char **cookie)
+{
+    gate_entry entry = {.expires = q->now + s->session.lifetime, .idle = s->session.idle};
+    char bytes[COOKIE_BYTES];
+    gate_record_lock lock;
+    gate_reason reason = GATE_INTERNAL;
+
+    if (w->random(bytes, sizeof bytes) && derive(s, bytes, &lock)
+        && gate_record_seal(q->pool, w, &lock, identity, tokens, &entry.value)) {
+        reason = reason_of(w->store->add(w->store, GATE_STORE_SESSION, &lock.filed_under, q->now, &entry, NULL),
+                           entry.value);
+        *cookie = cookie_text(q, s, gate_base64url_encode(q->pool, (gate_span){bytes, sizeof bytes}), -1);
+    }
+    gate_wipe(bytes, sizeof bytes);
+    gate_wipe(&lock.key, sizeof lock.key);
+    return reason;
+}
+
+gate_reason gate_session_end(const gate_request *q, gate_world *w, const gate_session *session)
+{
+    switch (w->store->drop(w->store, GATE_STORE_SESSION, &session->lock.filed_under, q->now)) {
+    case GATE_STORE_DONE:
+    case GATE_STORE_ABSENT:
+        return GATE_OK;
+    default:
+        return GATE_STORE_UNAVAILABLE;
+    }
+}
+
+const char *gate_session_cookie_end(const gate_request *q, const gate_settings *s)
+{
+    return cookie_text(q, s, "", 0);
+}
+
+gate_reason gate_session_tokens(const gate_request *q, const gate_session *session, gate_tokens *tokens)
+{
+    return gate_record_tokens(q->pool, &session->lock, session->record.value, tokens) ? GATE_OK
+                                                                                      : GATE_SESSION_TAMPERED;
+}

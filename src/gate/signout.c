@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/signout.h"
+
+#include <apr_strings.h>
+
+#include "gate/provider.h"
+#include "gate/session.h"
+#include "oidc/logout.h"
+#include "oidc/token.h"
+
+#define MAX_PARAMETERS 8
+
+/* The session that is meant. */
+typedef struct leaving {
+    const gate_request *q;
+    gate_world *w;
+    const gate_settings *s;
+    gate_session session;
+    gate_tokens tokens;
+    const char *target; /* absolute; NULL: none was asked for */
+} leaving;
+
+/* Fetch Metadata: a POST may come from this host or from no page at all; a GET must prove that. Older browsers and programs say nothing, and then a POST
+ * will do: the cookie is SameSite, so another site's form does not bring it along. */
+static bool comes_from_here(const gate_request *q, const gate_site *site)
+{
+    const char *fetch_site = q->header(q, "Sec-Fetch-Site");
+    const char *origin = q->header(q, "Origin");
+
+    if (fetch_site)
+        return !strcmp(fetch_site, "same-origin") || !strcmp(fetch_site, "none");
+    if (origin)
+        return !strcmp(origin, site->origin);
+    return !strcmp(q->method, "POST");
+}
+
+/* The sessions of this browser, at most one of each realm; *first is one that fits. Their number, or -1 where the store could not tell. */
+static int find_sessions(const gate_request *q, const gate_site *site, gate_world *w, gate_span realm, leaving *first)
+{
+    int count = 0;
+
+    for (int i = 0; i < site->settings_count; i++) {
+        const gate_settings *s = site->settings[i];
+        gate_session session;
+        gate_reason reason;
+
+        if (realm.ptr && !gate_span_is(realm, s->realm.tag))
+            continue;
+        reason = gate_session_find(q, s, w, &session);
+        if (reason == GATE_STORE_UNAVAILABLE)
+            return -1;
+        if (reason != GATE_OK)
+            continue;
+        if (count++ == 0) {
+            first->s = s;
+            first->session = session;
+        }
+    }
+    return count;
+}
+
+/* The address to go to afterwards. False for one that is not allowed. */
+static bool choose_target(leaving *l, gate_span wanted)
+{
+    if (!wanted.ptr)
+        return true;
+    if (gate_url_is_local(wanted)) {
+        l->target = apr_pstrcat(l->q->pool, l->s->site->origin, gate_span_dup(l->q->pool, wanted), NULL);
+        return true;
+    }
+    for (const char *const *allowed = l->s->logout_targets; allowed && *allowed; allowed++) {
+        if (gate_span_is(wanted, *allowed)) {
+            l->target = *allowed;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* RFC 7009: the refresh token first, since it can make others. That it fails holds nobody back. */
+static void revoke_tokens(leaving *l)
+{
+    const struct {
+        gate_span token;
+        const char *hint;
+    } tokens[] = {{l->tokens.refresh_token, "refresh_token"}, {l->tokens.access_token, "access_token"}};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *detail = NULL;
+        gate_answer answer;
+
+        if (tokens[i].token.ptr)
+            gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_REVOCATION,
+                               gate_token_revocation(l->q->pool, tokens[i].token, tokens[i].hint), &answer, &detail);
+    }
+}
+
+/* Where the provider wants people to sign out; NULL where it has no such place, or cannot be asked. */
+static const char *end_session_url(const leaving *l)
+{
+    gate_end_session request = {
+        .id_token = l->tokens.id_token,
+        .client_id = l->s->realm.client_id,
+        .post_logout_redirect_uri = l->target,
+    };
+    const gate_site *site = l->s->site;
+    const char *detail = NULL;
+
+    if (!request.post_logout_redirect_uri && l->s->logout_targets && l->s->logout_targets[0])
+        request.post_logout_redirect_uri = l->s->logout_targets[0];
+    if (!request.post_logout_redirect_uri) /* this very endpoint: without a session it says that nobody is signed in */
+        request.post_logout_redirect_uri = apr_pstrcat(l->q->pool, site->origin, site->path, "/logout", NULL);
+    if (gate_provider_endpoint(l->q, l->w, l->s->provider, GATE_ENDPOINT_END_SESSION, &request.endpoint, &detail)
+        != GATE_OK)
+        return NULL;
+    return gate_end_session_url(l->q->pool, &request);
+}
+
+static gate_decision leave(leaving *l)
+{
+    const char *location;
+    gate_decision decision = {.verb = GATE_ADMIT, .status = 200};
+    gate_reason reason;
+
+    if (gate_session_tokens(l->q, &l->session, &l->tokens) != GATE_OK)
+        l->tokens = (gate_tokens){.access_expires = 0};
+    reason = gate_session_end(l->q, l->w, &l->session);
+    if (reason != GATE_OK)
+        return gate_refuse(reason, "the session could not be ended");
+    if (l->s->revoke)
+        revoke_tokens(l);
+    location = end_session_url(l);
+    if (!location)
+        location = l->target;
+    if (location)
+        decision = gate_send_to(l->q, location);
+    decision.identity = l->session.identity;
+    decision.known = true;
+    gate_add_cookie(&decision, gate_session_cookie_end(l->q, l->s));
+    return decision;
+}
+
+gate_decision gate_sign_out(const gate_request *q, const gate_site *site, gate_world *w, gate_span parameters)
+{
+    leaving l = {.q = q, .w = w};
+    gate_form *form;
+    int sessions;
+
+    if (gate_form_parse(q->pool, parameters, MAX_PARAMETERS, &form) != GATE_OK)
+        return gate_refuse(GATE_MALFORMED_REQUEST, NULL);
+    sessions = find_sessions(q, site, w, gate_form_get(form, "realm"), &l);
+    if (sessions < 0)
+        return gate_refuse(GATE_STORE_UNAVAILABLE, NULL);
+    if (sessions == 0)
+        return (gate_decision){.verb = GATE_ADMIT, .status = 200};
+    if (!comes_from_here(q, site))
+        return gate_refuse(GATE_CROSS_SITE, NULL);
+    if (sessions > 1)
+        return gate_refuse(GATE_MALFORMED_REQUEST, "several sessions: realm= must say which");
+    if (!choose_target(&l, gate_form_get(form, "redirect")))
+        return gate_refuse(GATE_TARGET_UNSAFE, NULL);
+    return leave(&l);
+}
