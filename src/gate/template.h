@@ -18,8 +18,14 @@
 
 typedef struct gate_template gate_template;
 
-/* Compiles text and its options ("join=,", "encode=raw|base64url|percent", "required"; NULL-terminated) into p. Returns NULL, or what is wrong and how to
- * say it. "%%" is a percent sign. Copies what it keeps. */
+/* Compiles text and its options (NULL-terminated) into p. Returns NULL, or what is wrong and how to say it. Copies what it keeps.
+ *
+ * %{claim:NAME} a claim, with a pin and with colons if need be; %{user}, %{method}, %{access_token}, %{id_token}, %{introspection}, %{userinfo}; "%%" is a
+ * percent sign.
+ * join=SEPARATOR  between the members of an array, "," if not given.
+ * encode=raw      as it is. percent: all but RFC 3986's unreserved characters as %XX. base64url: unpadded. The encoding is of each value that is put in,
+ *                 and of an array each member by itself, so that the separator can stand in none; what the template says beside them stays as written.
+ * required        what is missing is a reason to refuse. */
 const char *gate_template_compile(apr_pool_t *p, const char *text, const char *const *options,
                                   const gate_template **compiled);
 
@@ -34,10 +40,13 @@ typedef struct gate_template_values {
     gate_span access_token, id_token, introspection, userinfo; /* absent where there is none */
 } gate_template_values;
 
-/* Renders into p. GATE_OK with *value absent: something in it is missing, leave the header out. CLAIM_MISSING: the same, but it is required (CLAIMS_UNAVAILABLE where the
- * identity has no claims at all because its token is opaque). CLAIM_UNSAFE: a control character (CR, LF, NUL and all below SP but HTAB, and DEL) outside an encoding, or too long. *detail names the claim.
- * An array joins its members with join= (a member that itself contains the separator is CLAIM_UNSAFE: two lists must not
- * read alike), an object is its compact JSON. */
+/* Renders into p; *value is NUL-terminated. GATE_OK with *value absent: something in it is missing, leave the header out. Missing are a claim that is not there or
+ * null and an array without members (null members do not count); an empty text is there.
+ * CLAIM_MISSING: the same, but it is required (CLAIMS_UNAVAILABLE where nothing is known of an opaque token).
+ * CLAIM_UNSAFE: what a header cannot carry and give back as it was: outside an encoding a control character (CR, LF, NUL and all below SP but HTAB, and
+ * DEL), or a value of the provider's with SP or HTAB at either end of the whole, which HTTP strips; a member of an array that reads like two; more
+ * than GATE_TEMPLATE_MAX_BYTES.
+ * On these *detail names the claim. An object is its compact JSON. */
 gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled, const gate_template_values *values,
                                  gate_span *value, const char **detail);
 

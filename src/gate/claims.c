@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/claims.h"
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+#include <apr_tables.h>
+
+#include "base/json.h"
+
+/* The record. Numbers are in the machine's own byte order (the magic tells a foreign one), texts are
+ * counted from where they begin, and every text is kept once, however often it is said:
+ *
+ *      struct gate_identity    what is fixed, and how much follows
+ *      struct entry  [entries] a claim each, nested ones too, in order of precedence
+ *      struct value  [values]  each entry has a run of them: one, or an array's members
+ *      char          [text_bytes]
+ *
+ * A look-up runs through the entries and compares hashes: 12 to 30 of them as a rule, and not more
+ * because a claim has 400 values. gate_identity_open checks all offsets once; nothing is checked
+ * after that. */
+#define MAGIC  0x31444947u /* the last digit is the version of the layout */
+#define ABSENT UINT32_MAX  /* the offset of a text that is not there */
+
+struct text {
+    uint32_t offset, len;
+};
+
+struct gate_identity {
+    uint32_t magic, bytes;
+    int64_t expires, auth_time;
+    struct text issuer, subject, client_id, session_id, scope;
+    uint32_t entries, values, text_bytes;
+    uint8_t method, is_client, sources, unused; /* sources: a bit for each that had claims */
+};
+
+struct entry {
+    uint32_t hash;
+    struct text path;
+    uint32_t first, count;
+    uint8_t source; /* GATE_SOURCE_COUNT: no source's, but a fact */
+    uint8_t depth;  /* how many dots of the path are steps into an object */
+    uint8_t is_visible, is_array;
+};
+
+struct value {
+    uint32_t offset;
+    uint32_t len : 29, type : 3;
+};
+
+_Static_assert(sizeof(struct gate_identity) % 8 == 0, "the tables behind it are aligned");
+_Static_assert(GATE_JSON_MAX_DEPTH <= UINT8_MAX, "a depth fits its field");
+
+static const struct source_name {
+    const char *name, *pin;
+} source_names[GATE_SOURCE_COUNT] = {
+    [GATE_SOURCE_ID_TOKEN] = {"id_token", "id:"},
+    [GATE_SOURCE_USERINFO] = {"userinfo", "userinfo:"},
+    [GATE_SOURCE_ACCESS_TOKEN] = {"access_token", "at:"},
+};
+
+bool gate_source_find(const char *name, gate_source *source)
+{
+    for (int i = 0; i < GATE_SOURCE_COUNT; i++) {
+        if (!strcmp(source_names[i].name, name)) {
+            *source = (gate_source)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *gate_source_name(gate_source source)
+{
+    return source < GATE_SOURCE_COUNT ? source_names[source].name : "none";
+}
+
+/* FNV-1a. It only spares comparisons: a collision costs one, and decides nothing. */
+static uint32_t hash_of(gate_span s)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ (unsigned char)s.ptr[i]) * 16777619u;
+    return hash;
+}
+
+/* -- encoding -- */
+
+typedef struct maker {
+    apr_pool_t *scratch;
+    gate_reason reason;          /* GATE_OK as long as it goes well */
+    apr_hash_t *kept;            /* text -> its struct text */
+    apr_array_header_t *entries; /* of struct entry */
+    apr_array_header_t *values;  /* of struct value */
+    char *text;
+    size_t text_bytes, text_room;
+    uint8_t source; /* whose claims are being added, */
+    bool is_visible; /* and whether no earlier source hides this one */
+} maker;
+
+static size_t size_of(const maker *m)
+{
+    return sizeof(gate_identity) + (size_t)m->entries->nelts * sizeof(struct entry) +
+           (size_t)m->values->nelts * sizeof(struct value) + m->text_bytes;
+}
+
+static bool goes_on(maker *m)
+{
+    if (m->reason == GATE_OK && size_of(m) > GATE_IDENTITY_MAX_BYTES)
+        m->reason = GATE_SESSION_TOO_LARGE;
+    return m->reason == GATE_OK;
+}
+
+static void make_room(maker *m, size_t len)
+{
+    size_t room = m->text_room;
+    while (room < m->text_bytes + len)
+        room *= 2;
+    if (room == m->text_room)
+        return;
+    char *text = apr_palloc(m->scratch, room);
+    memcpy(text, m->text, m->text_bytes);
+    m->text = text;
+    m->text_room = room;
+}
+
+/* Adds the text, or finds it where it was added before. The bytes of s live as long as the maker. */
+static struct text keep(maker *m, gate_span s)
+{
+    if (!s.ptr)
+        return (struct text){ABSENT, 0};
+    const struct text *known = apr_hash_get(m->kept, s.ptr, (apr_ssize_t)s.len);
+    if (known)
+        return *known;
+    if (s.len > GATE_IDENTITY_MAX_BYTES - m->text_bytes) {
+        m->reason = GATE_SESSION_TOO_LARGE;
+        return (struct text){ABSENT, 0};
+    }
+    struct text *text = apr_palloc(m->scratch, sizeof *text);
+    *text = (struct text){(uint32_t)m->text_bytes, (uint32_t)s.len};
+    make_room(m, s.len);
+    memcpy(m->text + m->text_bytes, s.ptr, s.len);
+    m->text_bytes += s.len;
+    apr_hash_set(m->kept, s.ptr, (apr_ssize_t)s.len, text);
+    return *text;
+}
+
+/* The shortest text that reads back as the same number: "0.1", where a fixed 17 digits would give
+ * "0.10000000000000001", which nobody writes into a rule. jansson prints and reads it, because it
+ * does not ask the locale. */
+static gate_span spell_real(apr_pool_t *p, const json_t *number)
+{
+    char text[40];
+    size_t len = 0;
+    for (size_t digits = 15; digits <= 17; digits++) {
+        len = json_dumpb(number, text, sizeof text, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+        json_t *again = json_loadb(text, len, JSON_DECODE_ANY, NULL);
+        const bool is_same = json_real_value(again) == json_real_value(number);
+        json_decref(again);
+        if (is_same)
+            break;
+    }
+    return (gate_span){apr_pstrmemdup(p, text, len), len};
+}
+
+static gate_span spell(apr_pool_t *p, const json_t *value, gate_value_type *type)
+{
+    switch (json_typeof(value)) {
+    case JSON_STRING:
+        *type = GATE_VALUE_STRING;
+        return (gate_span){json_string_value(value), json_string_length(value)};
+    case JSON_INTEGER:
+        *type = GATE_VALUE_NUMBER;
+        return gate_span_of(apr_psprintf(p, "%" JSON_INTEGER_FORMAT, json_integer_value(value)));
+    case JSON_REAL:
+        *type = GATE_VALUE_NUMBER;
+        return spell_real(p, value);
+    case JSON_TRUE:
+        *type = GATE_VALUE_BOOLEAN;
+        return GATE_SPAN("true");
+    case JSON_FALSE:
+        *type = GATE_VALUE_BOOLEAN;
+        return GATE_SPAN("false");
+    case JSON_NULL:
+        *type = GATE_VALUE_NULL;
+        return GATE_SPAN("null");
+    default:
+        *type = GATE_VALUE_JSON;
+        return gate_json_compact(p, value);
+    }
+}
+
+static void add_text(maker *m, gate_span s, gate_value_type type)
+{
+    const struct text text = keep(m, s);
+    struct value *value = apr_array_push(m->values);
+    *value = (struct value){.offset = text.offset, .len = text.len, .type = type};
+}
+
+static void add_value(maker *m, const json_t *json)
+{
+    gate_value_type type;
+    const gate_span s = spell(m->scratch, json, &type);
+    if (!s.ptr)
+        m->reason = GATE_INTERNAL;
+    add_text(m, s, type);
+}
+
+static struct entry *add_entry(maker *m, gate_span path, int depth)
+{
+    const struct text text = keep(m, path);
+    struct entry *entry = apr_array_push(m->entries);
+    *entry = (struct entry){
+        .hash = hash_of(path),
+        .path = text,
+        .first = (uint32_t)m->values->nelts,
+        .count = 1,
+        .source = m->source,
+        .depth = (uint8_t)depth,
+        .is_visible = m->is_visible,
+    };
+    return entry;
+}
+
+/* jansson hands out iterators over what may be changed, and over nothing else. Nothing is changed here. */
+static json_t *iterable(const json_t *object)
+{
+    return (json_t *)(uintptr_t)object;
+}
+
+static gate_span step(maker *m, gate_span path, const char *name)
+{
+    const gate_span last = gate_span_of(name);
+    char *joined = apr_palloc(m->scratch, path.len + 1 + last.len);
+    memcpy(joined, path.ptr, path.len);
+    joined[path.len] = '.';
+    memcpy(joined + path.len + 1, last.ptr, last.len);
+    return (gate_span){joined, path.len + 1 + last.len};
+}
+
+/* One claim and, below an object, all that is in it. As deep as gate_json_object reads, no deeper. */
+static void add_claim(maker *m, gate_span path, int depth, const json_t *json)
+{
+    struct entry *entry = add_entry(m, path, depth);
+    if (json_is_array(json)) {
+        const size_t count = json_array_size(json);
+        entry->is_array = true;
+        entry->count = (uint32_t)count;
+        for (size_t i = 0; i < count && goes_on(m); i++)
+            add_value(m, json_array_get(json, i));
+        return;
+    }
+    add_value(m, json);
+    if (!json_is_object(json) || depth + 1 >= GATE_JSON_MAX_DEPTH)
+        return;
+    json_t *object = iterable(json);
+    for (void *at = json_object_iter(object); at && goes_on(m); at = json_object_iter_next(object, at))
+        add_claim(m, step(m, path, json_object_iter_key(at)), depth + 1, json_object_iter_value(at));
+}
+
+/* iss and sub say who it is: one answer, verified, whatever a source claims beside it. */
+static bool is_fact(const char *name)
+{
+    return !strcmp(name, "iss") || !strcmp(name, "sub");
+}
+
+static bool is_hidden(const gate_claim_set *sets, int index, const char *name)
+{
+    for (int i = 0; i < index; i++)
+        if (json_object_get(sets[i].claims, name))
+            return true;
+    return is_fact(name);
+}
+
+static void add_set(maker *m, const gate_claim_set *sets, int index)
+{
+    json_t *object = iterable(sets[index].claims);
+    m->source = (uint8_t)sets[index].source;
+    for (void *at = json_object_iter(object); at && goes_on(m); at = json_object_iter_next(object, at)) {
+        const char *name = json_object_iter_key(at);
+        m->is_visible = !is_hidden(sets, index, name);
+        add_claim(m, gate_span_of(name), 0, json_object_iter_value(at));
+    }
+}
+
+static void add_fact(maker *m, gate_span name, gate_span text)
+{
+    if (!text.ptr)
+        return;
+    m->source = GATE_SOURCE_COUNT;
+    m->is_visible = true;
+    add_entry(m, name, 0);
+    add_text(m, text, GATE_VALUE_STRING);
+}
+
+static apr_int64_t find_auth_time(const gate_claim_set *sets, int count)
+{
+    apr_int64_t seconds = 0;
+    for (int i = 0; i < count; i++)
+        if (gate_json_seconds(sets[i].claims, "auth_time", &seconds) != GATE_JSON_ABSENT)
+            return seconds;
+    return 0;
+}
+
+static uint8_t list_sources(const gate_claim_set *sets, int count)
+{
+    unsigned sources = 0;
+    for (int i = 0; i < count; i++)
+        if (json_object_size(sets[i].claims))
+            sources |= 1u << sets[i].source;
+    return (uint8_t)sources;
+}
+
+static char *append(char *to, const void *bytes, size_t len)
+{
+    memcpy(to, bytes, len);
+    return to + len;
+}
+
+static gate_span assemble(apr_pool_t *p, const maker *m, gate_identity *head)
+{
+    const size_t size = size_of(m);
+    head->bytes = (uint32_t)size;
+    head->entries = (uint32_t)m->entries->nelts;
+    head->values = (uint32_t)m->values->nelts;
+    head->text_bytes = (uint32_t)m->text_bytes;
+
+    char *record = apr_palloc(p, size);
+    char *to = append(record, head, sizeof *head);
+    to = append(to, m->entries->elts, head->entries * sizeof(struct entry));
+    to = append(to, m->values->elts, head->values * sizeof(struct value));
+    append(to, m->text, m->text_bytes);
+    return (gate_span){record, size};
+}
+
+static gate_reason make(apr_pool_t *p, apr_pool_t *scratch, const gate_identity_facts *facts,
+                        const gate_claim_set *sets, int count, gate_span *bytes)
+{
+    enum { FIRST_ENTRIES = 32, FIRST_VALUES = 64, FIRST_TEXT = 2048 };
+    maker m = {
+        .scratch = scratch,
+        .kept = apr_hash_make(scratch),
+        .entries = apr_array_make(scratch, FIRST_ENTRIES, sizeof(struct entry)),
+        .values = apr_array_make(scratch, FIRST_VALUES, sizeof(struct value)),
+        .text = apr_palloc(scratch, FIRST_TEXT),
+        .text_room = FIRST_TEXT,
+    };
+    gate_identity head = {
+        .magic = MAGIC,
+        .expires = facts->expires,
+        .auth_time = find_auth_time(sets, count),
+        .issuer = keep(&m, facts->issuer),
+        .subject = keep(&m, facts->subject),
+        .client_id = keep(&m, facts->client_id),
+        .session_id = keep(&m, facts->session_id),
+        .scope = keep(&m, facts->scope),
+        .method = (uint8_t)facts->method,
+        .is_client = facts->is_client,
+        .sources = list_sources(sets, count),
+    };
+    add_fact(&m, GATE_SPAN("iss"), facts->issuer);
+    add_fact(&m, GATE_SPAN("sub"), facts->subject);
+    for (int i = 0; i < count && goes_on(&m); i++)
+        add_set(&m, sets, i);
+    if (goes_on(&m))
+        *bytes = assemble(p, &m, &head);
+    return m.reason;
+}
+
+gate_reason gate_identity_make(apr_pool_t *p, const gate_identity_facts *facts,
+                               const gate_claim_set *sets, int count, gate_span *bytes)
+{
+    apr_pool_t *scratch;
+    if (apr_pool_create(&scratch, p) != APR_SUCCESS)
+        return GATE_INTERNAL;
+    const gate_reason reason = make(p, scratch, facts, sets, count, bytes);
+    apr_pool_destroy(scratch);
+    return reason;
+}
+
+/* -- reading in place -- */
+
+static const struct entry *entries_of(const gate_identity *identity)
+{
+    return (const struct entry *)(identity + 1);
+}
+
+static const struct value *values_of(const gate_identity *identity)
+{
+    return (const struct value *)(entries_of(identity) + identity->entries);
+}
+
+static const char *texts_of(const gate_identity *identity)
+{
+    return (const char *)(values_of(identity) + identity->values);
+}
+
+static bool has_whole_tables(const gate_identity *identity, size_t len)
+{
+    const uint64_t size = sizeof *identity + identity->entries * (uint64_t)sizeof(struct entry) +
+                          identity->values * (uint64_t)sizeof(struct value) + identity->text_bytes;
+    return identity->magic == MAGIC && identity->bytes == len && size == len;
+}
+
+static bool is_inside(uint32_t whole, uint32_t offset, uint32_t len)
+{
+    return offset <= whole && len <= whole - offset;
+}
+
+static bool is_text(const gate_identity *identity, struct text text)
+{
+    return (text.offset == ABSENT && !text.len) ||
+           is_inside(identity->text_bytes, text.offset, text.len);
+}
+
+static bool has_good_head(const gate_identity *identity)
+{
+    return is_text(identity, identity->issuer) && is_text(identity, identity->subject) &&
+           is_text(identity, identity->client_id) && is_text(identity, identity->session_id) &&
+           is_text(identity, identity->scope) && identity->is_client <= 1;
+}
+
+static bool has_good_entries(const gate_identity *identity)
+{
+    const struct entry *entry = entries_of(identity);
+    for (uint32_t i = 0; i < identity->entries; i++, entry++) {
+        if (!is_inside(identity->text_bytes, entry->path.offset, entry->path.len) ||
+            !is_inside(identity->values, entry->first, entry->count) ||
+            !(entry->count == 1 || entry->is_array))
+            return false;
+    }
+    return true;
+}
+
+/* There may be hundreds, on every request: no early way out, so that it runs straight through. */
+static bool has_good_values(const gate_identity *identity)
+{
+    const struct value *value = values_of(identity);
+    const uint32_t whole = identity->text_bytes;
+    bool is_good = true;
+    for (uint32_t i = 0; i < identity->values; i++)
+        is_good &= is_inside(whole, value[i].offset, value[i].len) & (value[i].type <= GATE_VALUE_JSON);
+    return is_good;
+}
+
+const gate_identity *gate_identity_open(gate_span bytes)
+{
+    if (!bytes.ptr || bytes.len < sizeof(gate_identity) || bytes.len > GATE_IDENTITY_MAX_BYTES ||
+        (uintptr_t)bytes.ptr % 8)
+        return NULL;
+    const gate_identity *identity = (const void *)bytes.ptr;
+    if (!has_whole_tables(identity, bytes.len) || !has_good_head(identity) ||
+        !has_good_entries(identity) || !has_good_values(identity))
+        return NULL;
+    return identity;
+}
+
+static gate_span fact(const gate_identity *identity, struct text text)
+{
+    if (text.offset == ABSENT)
+        return (gate_span){NULL, 0};
+    return (gate_span){texts_of(identity) + text.offset, text.len};
+}
+
+gate_span gate_identity_issuer(const gate_identity *identity)
+{
+    return fact(identity, identity->issuer);
+}
+
+gate_span gate_identity_subject(const gate_identity *identity)
+{
+    return fact(identity, identity->subject);
+}
+
+gate_span gate_identity_client_id(const gate_identity *identity)
+{
+    return fact(identity, identity->client_id);
+}
+
+gate_span gate_identity_session_id(const gate_identity *identity)
+{
+    return fact(identity, identity->session_id);
+}
+
+gate_span gate_identity_scope(const gate_identity *identity)
+{
+    return fact(identity, identity->scope);
+}
+
+apr_int64_t gate_identity_expires(const gate_identity *identity)
+{
+    return identity->expires;
+}
+
+apr_int64_t gate_identity_auth_time(const gate_identity *identity)
+{
+    return identity->auth_time;
+}
+
+int gate_identity_method(const gate_identity *identity)
+{
+    return identity->method;
+}
+
+bool gate_identity_is_client(const gate_identity *identity)
+{
+    return identity->is_client;
+}
+
+bool gate_identity_has_claims(const gate_identity *identity, int source)
+{
+    return source < 0 ? identity->sources != 0 : identity->sources >> source & 1;
+}
+
+bool gate_claim_name_read(gate_span text, gate_claim_name *name)
+{
+    *name = (gate_claim_name){.path = text, .source = -1};
+    for (int i = 0; i < GATE_SOURCE_COUNT; i++) {
+        const char *pin = source_names[i].pin;
+        if (!gate_span_starts(text, pin))
+            continue;
+        name->source = i;
+        name->path = (gate_span){text.ptr + strlen(pin), text.len - strlen(pin)};
+        break;
+    }
+    name->hash = hash_of(name->path);
+    return name->path.len > 0;
+}
+
+static bool is_meant(const gate_identity *identity, const struct entry *entry, const gate_claim_name *name)
+{
+    if (entry->hash != name->hash || entry->path.len != name->path.len)
+        return false;
+    if (name->source < 0 ? !entry->is_visible : entry->source != name->source)
+        return false;
+    return !memcmp(texts_of(identity) + entry->path.offset, name->path.ptr, name->path.len);
+}
+
+bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name, gate_claim *claim)
+{
+    const struct entry *best = NULL;
+    const struct entry *entry = entries_of(identity);
+    for (uint32_t i = 0; i < identity->entries; i++, entry++)
+        if (is_meant(identity, entry, name) && (!best || entry->depth < best->depth))
+            best = entry;
+    if (!best)
+        return false;
+    *claim = (gate_claim){identity, best, (int)best->count, best->is_array};
+    return true;
+}
+
+gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type)
+{
+    const struct entry *entry = claim->entry;
+    const struct value *value = values_of(claim->identity) + entry->first + i;
+    *type = (gate_value_type)value->type;
+    return (gate_span){texts_of(claim->identity) + value->offset, value->len};
+}
