@@ -112,6 +112,6 @@ const char *gate_cookie_text(apr_pool_t *p, const gate_cookie *cookie)
 {
     const char *age = cookie->max_age < 0 ? "" : apr_psprintf(p, "; Max-Age=%d", cookie->max_age);
     return apr_pstrcat(p, cookie->name, "=", cookie->value, "; Path=", cookie->path, age,
-                       cookie->secure ? "; Secure" : "", "; HttpOnly; SameSite=",
-                       cookie->samesite, NULL);
+                       cookie->secure ? "; Secure" : "", "; HttpOnly; SameSite=", cookie->samesite,
+                       NULL);
 }

@@ -13,12 +13,12 @@
 
 #include "base/base64url.h"
 
-#define NONCE_BYTES  12
-#define TAG_BYTES    16
-#define FRAME_BYTES  8
-#define SECRET_MIN   16
-#define SECRET_MAX   64
-#define MAX_BYTES    (64 * 1024 * 1024) /* of one part; OpenSSL counts in int */
+#define NONCE_BYTES 12
+#define TAG_BYTES   16
+#define FRAME_BYTES 8
+#define SECRET_MIN  16
+#define SECRET_MAX  64
+#define MAX_BYTES   (64 * 1024 * 1024) /* of one part; OpenSSL counts in int */
 
 /* Looking an algorithm up costs more than sealing a small record with it, so it is done once. The
  * handles stay until the process ends: a library that is unloaded has no safe moment to give them

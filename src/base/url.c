@@ -221,8 +221,8 @@ static const struct spelling {
     const char *bytes;
     const char *meaning;
 } spellings[] = {
-    {"\\", "/"},
-    {" ", ""},
+    {"\\", "/"},           /* every browser */
+    {" ", ""},             /* trimmed */
     {"\xc0\xaf", "/"},     /* overlong '/' */
     {"\xc1\x9c", "/"},     /* overlong '\' */
     {"\xe0\x80\xaf", "/"}, /* overlong '/' in three */
@@ -443,8 +443,8 @@ void gate_form_add_text(gate_form *form, const char *name, const char *value)
 const char *gate_form_text(const gate_form *form)
 {
     const gate_pair *pairs = (const gate_pair *)form->pairs->elts;
-    apr_array_header_t *pieces = apr_array_make(form->pool, form->pairs->nelts * 4 + 1,
-                                                sizeof(const char *));
+    apr_array_header_t *pieces =
+        apr_array_make(form->pool, form->pairs->nelts * 4 + 1, sizeof(const char *));
     for (int i = 0; i < form->pairs->nelts; i++) {
         if (i)
             APR_ARRAY_PUSH(pieces, const char *) = "&";

@@ -64,8 +64,8 @@ static EVP_PKEY *import_key(const char *type, OSSL_PARAM *parameters)
 static bool has_roca_pattern(const BIGNUM *modulus)
 {
     static const unsigned char primes[] = {
-        3,  5,  7,  11,  13,  17,  19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
-        73, 79, 83, 89,  97,  101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+        3,  5,  7,  11, 13, 17,  19,  23,  29,  31,  37,  41,  43,  47,  53,  59,  61,  67,  71,
+        73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
     };
     for (size_t i = 0; i < sizeof primes; i++) {
         unsigned prime = primes[i], power = 1;
@@ -218,8 +218,8 @@ static const char *check_purpose(const json_t *object)
     const json_t *operations = json_object_get(object, "key_ops");
     if (gate_json_string(object, "use", &use) == GATE_JSON_BROKEN || !gate_span_is(use, "sig"))
         return "use is not sig";
-    if (operations && (!json_is_array(operations) ||
-                       !gate_json_has_text(operations, "verify", MAX_KEY_OPS)))
+    if (operations &&
+        (!json_is_array(operations) || !gate_json_has_text(operations, "verify", MAX_KEY_OPS)))
         return "key_ops does not have verify";
     return NULL;
 }

@@ -78,9 +78,8 @@ static bool fits_own_alg(gate_alg alg, const gate_jwk *key)
         return true;
     if (!gate_alg_find(key->alg, &own))
         return false;
-    return own == alg ||
-           (key->type == GATE_KEY_OKP && rows[own].type == GATE_KEY_OKP &&
-            fits_curve(&rows[own], key));
+    return own == alg || (key->type == GATE_KEY_OKP && rows[own].type == GATE_KEY_OKP &&
+                          fits_curve(&rows[own], key));
 }
 
 static bool fits(gate_alg alg, const gate_jwk *key)

@@ -11,12 +11,21 @@
 
 /* The algorithms that exist for this gate, each a bit of a set. "none" is none of them. */
 typedef enum gate_alg {
-    GATE_ALG_RS256, GATE_ALG_RS384, GATE_ALG_RS512,
-    GATE_ALG_PS256, GATE_ALG_PS384, GATE_ALG_PS512,
-    GATE_ALG_ES256, GATE_ALG_ES384, GATE_ALG_ES512,
-    GATE_ALG_EDDSA, /* on the curve that the key has */
-    GATE_ALG_ED25519, GATE_ALG_ED448, /* the same, on that curve and no other (RFC 9864) */
-    GATE_ALG_HS256, GATE_ALG_HS384, GATE_ALG_HS512,
+    GATE_ALG_RS256,
+    GATE_ALG_RS384,
+    GATE_ALG_RS512,
+    GATE_ALG_PS256,
+    GATE_ALG_PS384,
+    GATE_ALG_PS512,
+    GATE_ALG_ES256,
+    GATE_ALG_ES384,
+    GATE_ALG_ES512,
+    GATE_ALG_EDDSA,   /* on the curve that the key has */
+    GATE_ALG_ED25519, /* EdDSA on that curve and no other (RFC 9864) */
+    GATE_ALG_ED448,   /* the same */
+    GATE_ALG_HS256,
+    GATE_ALG_HS384,
+    GATE_ALG_HS512,
     GATE_ALG_COUNT
 } gate_alg;
 

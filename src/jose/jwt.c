@@ -5,7 +5,7 @@
 #include "base/base64url.h"
 #include "base/json.h"
 
-#define MAX_TRIES 4 /* keys for one token: each costs a signature check that a stranger asked for */
+#define MAX_TRIES 4 /* keys for one token: each is a signature check that a stranger asks for */
 
 typedef struct parts {
     gate_span header, payload, signature; /* still encoded */
@@ -101,8 +101,7 @@ gate_reason gate_jwt_read(apr_pool_t *p, gate_span text, gate_alg_set allowed, g
 }
 
 /* Keys that do not fit the algorithm are passed over and cost nothing. */
-static gate_reason try_key(const gate_jwt *jwt, const gate_jwk *key, int *tries,
-                           gate_reason before)
+static gate_reason try_key(const gate_jwt *jwt, const gate_jwk *key, int *tries, gate_reason before)
 {
     if (*tries == MAX_TRIES)
         return before;

@@ -16,8 +16,8 @@
 
 typedef struct gate_jwt {
     gate_alg alg;
-    gate_span kid;         /* absent where the header has none */
-    gate_span typ;         /* absent where there is none; an "application/" in front is left out */
+    gate_span kid; /* absent where the header has none */
+    gate_span typ; /* absent where there is none; an "application/" in front is left out */
     const json_t *header;
     const json_t *claims;  /* NOT to be believed before gate_jwt_verify has said GATE_OK */
     gate_span signed_text; /* header '.' payload, as it was signed */

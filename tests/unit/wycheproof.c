@@ -19,8 +19,8 @@ static const char signature_file[] = "json_web_signature_test.json";
 static const char key_file[] = "json_web_key_test.json";
 static const char crypto_file[] = "json_web_crypto_test.json";
 
-/* Vectors where we differ from the file's verdict, each for a reason. They are run, and must come out
- * the other way. */
+/* Vectors where we differ from the file's verdict, each for a reason. They are run, and must come
+ * out the other way. */
 static const struct difference {
     const char *file;
     int first, last;
@@ -129,7 +129,8 @@ static void run_file(apr_pool_t *p, const char *file, const json_t *document)
 {
     size_t i, j;
     json_t *group, *test;
-    json_array_foreach(json_object_get(document, "testGroups"), i, group) {
+    json_array_foreach(json_object_get(document, "testGroups"), i, group)
+    {
         const char *comment = json_string_value(json_object_get(group, "comment"));
         const char *reason = reason_to_skip(file, comment);
         if (reason) {
@@ -137,8 +138,7 @@ static void run_file(apr_pool_t *p, const char *file, const json_t *document)
             continue;
         }
         const verifier with = read_keys(p, group);
-        json_array_foreach(json_object_get(group, "tests"), j, test)
-            run_case(p, file, &with, test);
+        json_array_foreach(json_object_get(group, "tests"), j, test) run_case(p, file, &with, test);
     }
 }
 
