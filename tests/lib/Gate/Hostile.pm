@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mod_oidc_gate authors
+package Gate::Hostile;
+
+# What a broken, hijacked or malicious provider may send instead of JSON: a table, a row per answer, each a fault for Gate::OP. None of
+# them says yes to anything, so no endpoint that answers so may lead to a request being let through, whichever it is.
+use strict;
+use warnings FATAL => 'all';
+
+use Compress::Zlib ();
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(hostile_answers);
+
+my $OBJECT = '{"active":true}';
+
+sub head  { return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" . join('', map { "$_\r\n" } @_) . "\r\n" }
+sub json  { return (status => 200, body => $_[0]) }
+sub bytes { return (raw => $_[0]) }
+
+# Name and answer, in an order that never changes. `elsewhere` is an address that must never be asked.
+sub hostile_answers {
+    my ($elsewhere) = @_;
+    return (statuses(), redirects($elsewhere), documents(), framing(), headers(), encodings(), timing());
+}
+
+sub statuses {
+    return (
+        (map { ("status $_" => { status => $_, body => '{"error":"x"}' }) } 201, 204, 206, 304, 404, 407, 418, 429, 500, 502, 503, 599),
+        'status 500 with an HTML page' => { status => 500, html => 1 },
+        'status 500 with a yes' => { status => 500, body => $OBJECT },
+        'status 999' => { bytes("HTTP/1.1 999 ?\r\nContent-Length: 0\r\n\r\n") },
+        'status 42' => { bytes("HTTP/1.1 42 ?\r\nContent-Length: 0\r\n\r\n") },
+        'no status line' => { bytes($OBJECT) },
+        'HTTP/3.7' => { bytes("HTTP/3.7 200 OK\r\nContent-Length: 2\r\n\r\n{}") },
+        'another protocol' => { bytes("220 mail ESMTP\r\n") },
+        'a TLS alert' => { bytes("\x15\x03\x03\x00\x02\x02\x28") },
+        'a thousand times 103' => { bytes("HTTP/1.1 103 Early Hints\r\n\r\n" x 1000 . head('Content-Length: 2') . '[]') },
+        '101 for nothing' => { bytes("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nx") },
+    );
+}
+
+sub redirects {
+    my ($elsewhere) = @_;
+    return (
+        (map { ("redirect $_" => { status => $_, location => $elsewhere }) } 301, 302, 303, 307, 308),
+        'redirect to a file' => { location => 'file:///etc/passwd' },
+        'redirect to itself' => { location => '?' },
+        'redirect without an address' => { status => 302, body => '' },
+    );
+}
+
+sub documents {
+    my $many = join ',', map { qq("m$_":$_) } 1 .. 10_000;
+    return (
+        'an HTML page' => { html => 1 },
+        'nothing' => { json('') },
+        'a space' => { json(' ') },
+        'null' => { json('null') },
+        'true' => { json('true') },
+        'a number' => { json('1') },
+        'a string' => { json('"active"') },
+        'a list' => { json("[$OBJECT]") },
+        'an empty object' => { json('{}') },
+        'an object that does not end' => { json('{"active":true') },
+        'an object and more' => { json("$OBJECT x") },
+        'two objects' => { json("$OBJECT$OBJECT") },
+        'single quotes' => { json("{'active':true}") },
+        'a comment' => { json('{"active":/**/true}') },
+        'a comma too much' => { json('{"active":true,}') },
+        'NaN' => { json('{"active":NaN}') },
+        'a number beyond all' => { json('{"active":1e99999}') },
+        'a byte order mark' => { json("\xef\xbb\xbf$OBJECT") },
+        'UTF-16' => { json(join '', map { "\0$_" } split //, $OBJECT) },
+        'broken UTF-8' => { json("{\"active\":\"\xff\xfe\"}") },
+        'half a surrogate' => { json('{"active":"\ud800"}') },
+        'a NUL in a name' => { json('{"active\u0000":true}') },
+        'a NUL in a value' => { json('{"iss":"https://good\u0000.evil"}') },
+        'a NUL byte' => { json("{\"active\":\0true}") },
+        'a line break in a value' => { json('{"iss":"https://good\r\nX-Evil: 1"}') },
+        'a raw line break in a value' => { json("{\"iss\":\"a\r\nb\"}") },
+        'a member twice' => { json('{"active":true,"active":true}') },
+        'a member twice, once escaped' => { json('{"active":true,"\u0061ctive":true}') },
+        'lists a hundred thousand deep' => { json('[' x 100_000) },
+        'objects a hundred thousand deep' => { json('{"a":' x 100_000) },
+        'objects twenty deep' => { json('{"a":' x 20 . '1' . '}' x 20) },
+        'ten thousand members' => { json("{$many}") },
+        'a string of a megabyte' => { json('{"active":"' . 'A' x (1 << 20) . '"}') },
+        'members of prototypes' => { json('{"__proto__":{"active":true},"constructor":{"active":true}}') },
+        'a JWT' => { json('eyJhbGciOiJub25lIn0.eyJhY3RpdmUiOnRydWV9.') },
+    );
+}
+
+sub framing {
+    return (
+        'a body shorter than promised' => { bytes(head('Content-Length: 1000') . $OBJECT) },
+        'two lengths' => { bytes(head('Content-Length: 2', 'Content-Length: 15') . $OBJECT) },
+        'a negative length' => { bytes(head('Content-Length: -1') . $OBJECT) },
+        'a length that is no number' => { bytes(head('Content-Length: many') . $OBJECT) },
+        'a length beyond all' => { bytes(head('Content-Length: 99999999999999999999999') . $OBJECT) },
+        'a chunk that does not end' => { bytes(head('Transfer-Encoding: chunked') . "f\r\n$OBJECT") },
+        'a chunk size that is none' => { bytes(head('Transfer-Encoding: chunked') . "xyz\r\n$OBJECT\r\n0\r\n\r\n") },
+        'a chunk size beyond all' => { bytes(head('Transfer-Encoding: chunked') . "fffffffffffffffff\r\n$OBJECT") },
+        'a megabyte of chunk extension' => { bytes(head('Transfer-Encoding: chunked') . 'f;' . 'x' x (1 << 20) . "\r\n") },
+        'ten megabytes' => { huge => 10 << 20 },
+        'no end' => { endless => 1 },
+        'half a head' => { bytes("HTTP/1.1 200 OK\r\nContent-Ty") },
+        'a reset in the head' => { reset_after => 20, body => $OBJECT },
+        'a reset in the body' => { reset_after => 80, body => 'x' x 5000 },
+        'closed without a word' => { close => 1 },
+    );
+}
+
+sub headers {
+    return (
+        'ten thousand headers' => { bytes(head((map { "X-$_: 1" } 1 .. 10_000), 'Content-Length: 2') . '[]') },
+        'a header of a megabyte' => { bytes(head('X: ' . 'A' x (1 << 20), 'Content-Length: 2') . '[]') },
+        'a header without a colon' => { bytes(head('nonsense', 'Content-Length: 2') . '[]') },
+        'a NUL in a header' => { bytes(head("X: a\0b", 'Content-Length: 2') . '[]') },
+        'a head that does not end' => { bytes("HTTP/1.1 200 OK\r\n" . "X: 1\r\n" x 100_000) },
+    );
+}
+
+sub encodings {
+    my $bomb = Compress::Zlib::memGzip('[' . ' ' x (20 << 20) . ']');
+    return (
+        'gzip that is none' => { headers => [['Content-Type', 'application/json'], ['Content-Encoding', 'gzip']], body => 'no gzip' },
+        'a gzip bomb' => { headers => [['Content-Type', 'application/json'], ['Content-Encoding', 'gzip']], body => $bomb },
+        'an encoding nobody knows' => { headers => [['Content-Type', 'application/json'], ['Content-Encoding', 'x-y']], body => "\1\2" },
+    );
+}
+
+# These take as long as the gate lets them.
+sub timing {
+    return (
+        'one byte a second' => { drip => 1, body => $OBJECT },
+        'no answer at all' => { hang => 1 },
+    );
+}
+
+1;

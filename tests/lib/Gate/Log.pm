@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mod_oidc_gate authors
+package Gate::Log;
+
+# The error log as a test result. Tests say which lines they expect (Gate::Test writes it down beside the log: which test, from
+# which byte to which, and patterns); every other line of level warn or above fails the run, and so does a secret at any level.
+use strict;
+use warnings FATAL => 'all';
+
+use JSON::PP ();
+
+my $LOUD = qr/^\[[^\]]+\] \[[\w-]*:(?:emerg|alert|crit|error|warn)\]/;
+my $TROUBLE = qr/Sanitizer|runtime error:|exit signal|Assertion|child pid/;
+
+my $JSON = JSON::PP->new->utf8->canonical;
+
+# One more fact about a test: {test, begin => byte}, {test, end => byte} or {test, expect => pattern}.
+sub note {
+    my ($logs, $fact) = @_;
+    open my $out, '>>', "$logs/declared" or die "$logs/declared: $!";
+    print $out $JSON->encode($fact), "\n";
+    close $out or die "$logs/declared: $!";
+    return;
+}
+
+# Whether somebody has to look at this line: it is loud, or it is none of httpd's.
+sub is_loud { return $_[0] =~ $LOUD || $_[0] =~ $TROUBLE || $_[0] !~ /^\[/ && $_[0] =~ /\S/ }
+
+# reason=..., status=... and so on of a decision's line.
+sub fields {
+    my ($line) = @_;
+    my %field;
+    while ($line =~ /\b(\w+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))/g) { $field{$1} = $2 // $3 }
+    return \%field;
+}
+
+sub patterns {
+    my ($file) = @_;
+    open my $in, '<', $file or return;
+    return map { qr/$_/ } grep { length && !/^#/ } map { chomp; $_ } <$in>;
+}
+
+# Which tests ran when, and what each expects.
+sub declared {
+    my ($logs) = @_;
+    my %test;
+    open my $in, '<', "$logs/declared" or return \%test;
+    while (my $line = <$in>) {
+        my $fact = $JSON->decode($line);
+        my $test = $test{ $fact->{test} } //= { expect => [] };
+        push @{ $test->{expect} }, qr/$fact->{expect}/ if defined $fact->{expect};
+        for (qw(begin end)) { $test->{$_} = $fact->{$_} if defined $fact->{$_} }
+    }
+    return \%test;
+}
+
+# The lines that nobody has declared, each kind once.
+sub unexpected {
+    my ($server) = @_;
+    my $logs = "$server/logs";
+    open my $in, '<', "$logs/error_log" or return;
+    my @noise = patterns("$server/noise");
+    my $tests = declared($logs);
+    my $secret = secrets("$logs/secrets");
+    my (@bad, %seen);
+    my $at = 0;
+    while (my $line = <$in>) {
+        my @near = near($tests, $at);
+        $at = tell $in;
+        push @bad, "SECRET $1: $line" if $secret && $line =~ /($secret)/ && !$seen{$1}++;
+        next unless is_loud($line);
+        next if !grep({ $line =~ $_ } $TROUBLE) && grep { $line =~ $_ } @noise;
+        next if grep { $line =~ $_ } map { @{ $_->{expect} } } @near;
+        push @bad, $line unless $seen{ kind($line) }++;
+    }
+    return @bad;
+}
+
+# The tests that a line at this byte may belong to: the one that ran then, and the one before it, as a server may
+# speak a moment late.
+sub near {
+    my ($tests, $at) = @_;
+    my @begun = sort { $b->{begin} <=> $a->{begin} } grep { ($_->{begin} // 9e15) <= $at } values %$tests;
+    return grep { defined } @begun[0, 1];
+}
+
+# A line without what differs each time.
+sub kind { return $_[0] =~ s/^(?:\[[^\]]*\] ?)+//r =~ s/\d+/N/gr =~ s/rid=\S+//r }
+
+# One pattern for all that must never be logged.
+sub secrets {
+    my ($file) = @_;
+    open my $in, '<', $file or return;
+    my %secret = map { chomp; $_ => 1 } <$in>;
+    return %secret ? do { my $any = join '|', map { quotemeta } keys %secret; qr/$any/ } : undef;
+}
+
+1;
