@@ -171,7 +171,7 @@ static gate_span spell(apr_pool_t *p, const json_t *value, gate_value_type *type
         return (gate_span){json_string_value(value), json_string_length(value)};
     case JSON_INTEGER:
         *type = GATE_VALUE_NUMBER;
-        return gate_span_of(apr_psprintf(p, "%" JSON_INTEGER_FORMAT, json_integer_value(value)));
+        return gate_span_of(apr_psprintf(p, "%" APR_INT64_T_FMT, (apr_int64_t)json_integer_value(value)));
     case JSON_REAL:
         *type = GATE_VALUE_NUMBER;
         return spell_real(p, value);
