@@ -17,6 +17,9 @@ const port = asked.port ?? 8180;
 const issuer = asked.issuer ?? `http://127.0.0.1:${port}`;
 const resource = 'api://default';
 
+// Applications that were switched off (POST /demo/deactivate, /demo/activate): their tokens are no longer active.
+const deactivated = new Set();
+
 const people = {
   alice: { name: 'Alice', email: 'alice@example.org', groups: ['staff', 'ops'], kong_claim: ['kong_group'] },
   bob: { name: 'Bob', email: 'bob@example.org', groups: ['guests'], kong_claim: ['other'] },
@@ -77,7 +80,7 @@ const provider = new Provider(issuer, {
     Grant: 3600, Interaction: 600, ...asked.ttl },
   features: {
     devInteractions: { enabled: false },
-    introspection: { enabled: true, allowedPolicy: () => true },
+    introspection: { enabled: true, allowedPolicy: (ctx, client, token) => !deactivated.has(token.clientId) },
     revocation: { enabled: true },
     clientCredentials: { enabled: true },
     rpInitiatedLogout: { enabled: true },
@@ -127,8 +130,16 @@ async function interaction(request, response) {
     { mergeWithLastSubmission: false });
 }
 
+async function switchClient(request, response) {
+  const client = (await body(request)).get('client') ?? 'c-api';
+  if (request.url === '/demo/deactivate') deactivated.add(client);
+  else deactivated.delete(client);
+  response.end(`${client} is ${deactivated.has(client) ? 'deactivated' : 'active'}\n`);
+}
+
 const answer = provider.callback();
 const server = createServer((request, response) => {
+  if (request.method === 'POST' && /^\/demo\/(de)?activate$/.test(request.url)) return switchClient(request, response);
   if (!request.url.startsWith('/interaction/')) return answer(request, response);
   return interaction(request, response).catch((error) => page(response, 400, `<p>${error.name}</p>`));
 });

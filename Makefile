@@ -1,0 +1,117 @@
+# mod_oidc_gate
+#
+#   make                build/mod_oidc_gate.so
+#   make demo           the gate, a real provider and a backend, to try by hand
+#   make check          every test that a change must pass; installs what it needs
+#   make SAN=1 check    the same under AddressSanitizer and UBSan
+#   make fuzz           libFuzzer targets; FUZZ_SECONDS=60 for each
+#   make deb            the Debian package
+#   make install        honours DESTDIR
+
+APXS       ?= apxs
+PKG_CONFIG ?= pkg-config
+PROVE      ?= prove
+B          := build$(if $(SAN),-san)
+
+# Yours to override.
+CFLAGS     ?= $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2) -g
+LDFLAGS    ?= -Wl,-z,relro -Wl,-z,now
+
+# The source's own. On a machine where nothing is installed yet the questions below have no answer; tests/deps comes first.
+LIBS       := libcrypto jansson libcurl
+APR        := $(shell $(APXS) -q APR_CONFIG 2>/dev/null)
+INC_APR    := $(if $(APR),$(shell $(APR) --cppflags) $(patsubst -I%,-isystem %,$(shell $(APR) --includes)))
+INC_HTTPD  := -isystem $(shell $(APXS) -q INCLUDEDIR 2>/dev/null)
+WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+              -Wwrite-strings -Wvla -Wformat=2 -Wcast-qual -Wno-unused-parameter
+SANITIZE   := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all)
+OURS       := -std=gnu11 -fPIC -fvisibility=hidden -fstack-protector-strong $(WARN) $(SANITIZE)
+COMPILE     = $(CC) -Isrc $(INC_APR) $(shell $(PKG_CONFIG) --cflags $(LIBS)) \
+              $(CPPFLAGS) $(OURS) $(CFLAGS) -MMD -MP
+LINK_PURE   = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS)) $(shell $(APR) --link-ld)
+
+SRC        := mod_oidc_gate.c $(sort $(wildcard src/*/*.c))
+OBJ        := $(SRC:%.c=$(B)/%.o)
+PURE       := $(filter-out $(B)/mod_oidc_gate.o $(B)/src/httpd/%,$(OBJ))
+UNIT       := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+FUZZERS    := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+FUZZ       := $(FUZZERS:tests/fuzz/%.c=build-fuzz/%)
+REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
+FUZZ_SECONDS ?= 60
+
+.PHONY: all check check-all check-layers check-unit check-replay check-server check-interop \
+        demo deps fuzz deb install clean
+all: $(B)/mod_oidc_gate.so
+
+# nodelete: httpd unloads modules when it reads its configuration again, but what must outlive that (the store, keys,
+# libraries with threads of their own) keeps pointing into this one.
+$(B)/mod_oidc_gate.so: $(OBJ)
+	$(CC) -shared $(SANITIZE) $(LDFLAGS) -Wl,-z,nodelete -Wl,--as-needed -o $@ $^ \
+	    $(shell $(PKG_CONFIG) --libs $(LIBS))
+
+# Only the adapter is ever shown httpd's headers.
+$(B)/mod_oidc_gate.o $(B)/src/httpd/%.o: INC_APR += $(INC_HTTPD)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+# Unit tests link everything but the adapter, and no httpd: the layering, checked by ld.
+$(B)/unit/%: tests/unit/%.c $(PURE)
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
+
+# Each fuzz target once more with a plain main, to which its corpus is given.
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE)
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests/fuzz -DREPLAY_NAME='"$*"' -o $@ $< tests/fuzz/replay.c $(PURE) $(LINK_PURE)
+
+deps:
+	sh tests/deps
+
+check: deps
+	$(MAKE) -j2 check-all
+
+# One after the other, so that the output can be read; what is built for them is built at once.
+check-all: check-layers $(B)/mod_oidc_gate.so $(UNIT) $(REPLAY)
+	$(MAKE) check-unit
+	$(MAKE) check-replay
+	$(MAKE) check-server
+	$(MAKE) check-interop
+check-layers:
+	sh tests/layers
+check-unit: $(UNIT)
+	BUILD=$(B) $(PROVE) -e '' $(UNIT)
+	BUILD=$(B) $(PROVE) $(wildcard tests/unit/*.t)
+check-replay: $(REPLAY)
+	$(PROVE) -e '' $(REPLAY)
+check-server: $(B)/mod_oidc_gate.so
+	GATE_MPM=event GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san)
+	GATE_MPM=prefork GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san)
+check-interop: $(B)/mod_oidc_gate.so
+	sh tests/interop/setup
+	GATE_SO=$(CURDIR)/$< $(PROVE) tests/interop/
+
+demo: deps
+	$(MAKE) -j2 all
+	sh tests/interop/setup
+	conf/demo/run
+
+build-fuzz/%: tests/fuzz/%.c $(filter-out src/httpd/% mod_oidc_gate.c,$(SRC))
+	@mkdir -p $(@D)
+	clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -Itests/fuzz $(INC_APR) -o $@ $^ $(LINK_PURE)
+fuzz: $(FUZZ)
+	for target in $(FUZZ); do mkdir -p $$target.corpus; \
+	    $$target -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=1 $$target.corpus \
+	        tests/fuzz/corpus/$${target##*/} || exit 1; done
+
+deb:
+	dpkg-buildpackage -us -uc -b
+
+install: $(B)/mod_oidc_gate.so
+	install -D -m 644 $< $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_oidc_gate.so
+
+clean:
+	$(RM) -r build build-san build-fuzz
+
+-include $(OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d)

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+/* mod_oidc_gate.c - the table of contents: every hook, with the reason for its place */
+#include "httpd.h"
+#include "http_config.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "mod_proxy.h"
+
+#include "httpd/authz.h"
+#include "httpd/config.h"
+#include "httpd/endpoints.h"
+#include "httpd/module.h"
+#include "httpd/request.h"
+#include "httpd/runtime.h"
+
+/* Authentication is asked for even where httpd's own access rules would do without: a place that lets everybody pass still
+ * wants to know who it is, and a rule within <RequireNone> names people who must be known to be kept out. */
+static int force_authn(request_rec *r)
+{
+    return gate_config_forces_authn(r) ? OK : DECLINED;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* --- when the server starts --- */
+    /* Last, when every other module that has a "Require claim" has said so. */
+    ap_hook_pre_config(gate_register_rules, NULL, NULL, APR_HOOK_LAST);
+    /* Here `apachectl configtest` comes by too. */
+    ap_hook_check_config(gate_config_check, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(gate_runtime_start, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(gate_runtime_watch, NULL, NULL, APR_HOOK_LAST);
+    ap_hook_child_init(gate_runtime_child, NULL, NULL, APR_HOOK_MIDDLE);
+
+    /* --- as a request meets them --- */
+    /* Before anything can believe what a stranger claims to be, on every request of the server. */
+    ap_hook_post_read_request(gate_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Before mod_rewrite, mod_alias and mod_proxy: nothing takes the callback away from us. */
+    ap_hook_translate_name(gate_claim_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_map_to_storage(gate_claim_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* First: the endpoints are open, whatever the Location they fall into says. */
+    ap_hook_check_access_ex(gate_open_endpoint, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_force_authn(force_authn, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_authn(gate_check_user, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
+    /* Before mod_authz_core, whose rule engine we ask: a known caller who may not pass gets 403. */
+    ap_hook_check_authz(gate_check_rules, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    /* Last, behind mod_headers: what the backend is told is what we say. */
+    ap_hook_fixups(gate_publish, NULL, NULL, APR_HOOK_REALLY_LAST);
+    /* And once more in mod_proxy, after it has dropped the headers that Connection names. */
+    APR_OPTIONAL_HOOK(proxy, fixups, gate_publish_to_proxy, NULL, NULL, APR_HOOK_REALLY_LAST);
+    /* Before mod_proxy and every other handler. */
+    ap_hook_handler(gate_serve_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
+}
+
+AP_DECLARE_MODULE(oidc_gate) = {
+    STANDARD20_MODULE_STUFF,
+    gate_config_create_dir,
+    gate_config_merge_dir,
+    gate_config_create_server,
+    gate_config_merge_server,
+    gate_commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};

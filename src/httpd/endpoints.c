@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/endpoints.h"
+
+#include <apr_strings.h>
+
+#include "http_core.h"
+#include "http_protocol.h"
+#include "http_request.h"
+
+#include "base/json.h"
+#include "gate/login.h"
+#include "gate/session.h"
+#include "gate/signout.h"
+#include "httpd/config.h"
+#include "httpd/page.h"
+#include "httpd/request.h"
+#include "httpd/runtime.h"
+
+APLOG_USE_MODULE(oidc_gate);
+
+#define BODY_MAX_BYTES 8192
+#define MAX_PARAMETERS 8
+
+/* What an endpoint is asked with. */
+typedef struct visit {
+    request_rec *r;
+    const gate_site *site;
+    gate_state *state;
+    gate_request q;
+    gate_world *w;
+} visit;
+
+/* --- each endpoint --- */
+
+/* A decision, answered; an ADMIT is left to the endpoint. */
+static int answer(const visit *v, gate_decision decision)
+{
+    v->state->decision = decision;
+    return gate_answer_with(v->r, v->state);
+}
+
+static int callback(visit *v)
+{
+    return answer(v, gate_login_finish(&v->q, v->site, v->w, v->q.query));
+}
+
+/* What holds at a path of this host: httpd itself is asked, by a subrequest that goes no further. */
+static const gate_settings *settings_at(const visit *v, const char *uri)
+{
+    const char *problem = NULL;
+    const gate_settings *settings;
+    request_rec *there;
+
+    v->state->is_probe = true;
+    there = ap_sub_req_lookup_uri(uri, v->r, NULL);
+    settings = gate_config_settings(there, &problem);
+    ap_destroy_sub_req(there);
+    v->state->is_probe = false;
+    return settings;
+}
+
+/* Signs in and goes to return_to=, a path on this host: for a page that is open to everybody and has a link to sign in. */
+static int login(visit *v)
+{
+    gate_login_plan plan = {.reason = GATE_NO_CREDENTIAL};
+    const gate_settings *settings;
+    gate_form *form;
+
+    if (gate_form_parse(v->q.pool, v->q.query, MAX_PARAMETERS, &form) != GATE_OK)
+        return answer(v, gate_refuse(GATE_MALFORMED_REQUEST, NULL));
+    plan.return_to = gate_form_get(form, "return_to");
+    if (!plan.return_to.ptr)
+        plan.return_to = GATE_SPAN("/");
+    if (!gate_url_is_local(plan.return_to))
+        return answer(v, gate_refuse(GATE_TARGET_UNSAFE, "return_to is no path on this host"));
+    settings = settings_at(v, gate_span_dup(v->q.pool, plan.return_to));
+    if (!settings || !(settings->methods & 1u << GATE_METHOD_CODE))
+        return answer(v, gate_send_to(&v->q, gate_span_dup(v->q.pool, plan.return_to)));
+    v->state->settings = settings;
+    return answer(v, gate_login_begin(&v->q, settings, v->w, &plan));
+}
+
+/* The form of a POST, or the absent span where it is none that can be read. */
+static gate_span read_form(request_rec *r)
+{
+    const char *type = apr_table_get(r->headers_in, "Content-Type");
+    char *body = apr_palloc(r->pool, BODY_MAX_BYTES);
+    long got, len = 0;
+
+    if (!type || strncasecmp(type, "application/x-www-form-urlencoded", strlen("application/x-www-form-urlencoded"))
+        || ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK || !ap_should_client_block(r))
+        return (gate_span){NULL, 0};
+    while (len < BODY_MAX_BYTES && (got = ap_get_client_block(r, body + len, (apr_size_t)(BODY_MAX_BYTES - len))) > 0)
+        len += got;
+    return len < BODY_MAX_BYTES ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
+}
+
+static int logout(visit *v)
+{
+    const gate_span parameters = v->r->method_number == M_POST ? read_form(v->r) : v->q.query;
+    const gate_decision decision = gate_sign_out(&v->q, v->site, v->w, parameters);
+
+    if (decision.verb != GATE_ADMIT)
+        return answer(v, decision);
+    for (int i = 0; i < decision.cookie_count; i++)
+        apr_table_addn(v->r->err_headers_out, "Set-Cookie", decision.cookies[i]);
+    return gate_page_signed_out(v->r);
+}
+
+static json_t *describe(const gate_settings *s, const gate_session *session)
+{
+    const gate_identity *identity = session->identity;
+    const gate_span subject = gate_identity_subject(identity);
+    const apr_int64_t idle_until = session->record.idle ? session->record.seen + session->record.idle : 0;
+
+    return json_pack("{s:s%, s:s, s:s, s:s, s:I, s:I}", "subject", subject.ptr, subject.len, "issuer", s->realm.issuer,
+                     "method", gate_method_name((gate_method)gate_identity_method(identity)), "realm", s->realm.tag,
+                     "expires", (json_int_t)session->record.expires, "idle_until", (json_int_t)idle_until);
+}
+
+/* Who is signed in here, for the pages of this host; never a token. */
+static int whoami(visit *v)
+{
+    json_t *sessions = gate_json_own(v->q.pool, json_array());
+
+    for (int i = 0; i < v->site->settings_count; i++) {
+        gate_session session;
+        const gate_reason reason = gate_session_find(&v->q, v->site->settings[i], v->w, &session);
+
+        if (reason == GATE_STORE_UNAVAILABLE)
+            return answer(v, gate_refuse(reason, NULL));
+        if (reason == GATE_OK)
+            json_array_append_new(sessions, describe(v->site->settings[i], &session));
+    }
+    if (json_array_size(sessions) == 0)
+        return answer(v, gate_refuse(GATE_NO_CREDENTIAL, NULL));
+    if (json_array_size(sessions) == 1)
+        sessions = json_array_get(sessions, 0);
+    return gate_page_json(v->r, gate_json_compact(v->q.pool, sessions).ptr);
+}
+
+/* Not for visitors: where httpd comes by itself to say why a request was refused. */
+static int error(visit *v)
+{
+    const gate_state *refused = v->r->prev ? gate_state_of(v->r->prev) : NULL;
+
+    if (!refused)
+        return HTTP_NOT_FOUND;
+    return gate_page_refusal(v->r, refused, v->r->prev->status);
+}
+
+/* --- the table --- */
+
+#define GET_ONLY (1u << M_GET)
+#define GET_POST (1u << M_GET | 1u << M_POST)
+
+static const struct endpoint {
+    const char *name;
+    unsigned methods;
+    int (*serve)(visit *v);
+} endpoints[] = {
+    {"callback", GET_ONLY, callback},
+    {"login", GET_ONLY, login},
+    {"logout", GET_POST, logout},
+    {"whoami", GET_ONLY, whoami},
+    {"error", ~0u, error},
+};
+
+/* The endpoint that the request means; NULL for none. */
+static const struct endpoint *find_endpoint(request_rec *r)
+{
+    const gate_site *site = gate_config_site(r->server);
+    const size_t len = site ? strlen(site->path) : 0;
+
+    if (!site || strncmp(r->uri, site->path, len) || r->uri[len] != '/')
+        return NULL;
+    for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
+        if (!strcmp(r->uri + len + 1, endpoints[i].name))
+            return &endpoints[i];
+    }
+    return NULL;
+}
+
+int gate_open_endpoint(request_rec *r)
+{
+    return find_endpoint(r) ? OK : DECLINED;
+}
+
+int gate_claim_endpoint(request_rec *r)
+{
+    if (!find_endpoint(r))
+        return DECLINED;
+    r->filename = apr_pstrdup(r->pool, r->uri);
+    return OK;
+}
+
+int gate_serve_endpoint(request_rec *r)
+{
+    const struct endpoint *endpoint = find_endpoint(r);
+    visit v = {.r = r, .w = gate_runtime_world()};
+
+    if (!endpoint)
+        return DECLINED;
+    v.site = gate_config_site(r->server);
+    v.state = gate_state_make(r, NULL);
+    v.state->id = gate_request_id(r);
+    v.q = gate_request_of(r, v.state);
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
+    if (r->method_number >= 32 || !(endpoint->methods & 1u << r->method_number))
+        return answer(&v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
+    return endpoint->serve(&v);
+}
