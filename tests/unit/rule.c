@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "gate/rule.h"
+
+#include "identity.h"
+#include "tap.h"
+
+#include <apr_general.h>
+#include <apr_strings.h>
+#include <apr_tables.h>
+#include <regex.h>
+
+#define COUNT(table)   (sizeof(table) / sizeof((table)[0]))
+#define MAX_LINE_BYTES 65536
+
+/* -- regular expressions for the rules: POSIX has some -- */
+
+static apr_status_t release(void *regex)
+{
+    regfree(regex);
+    return APR_SUCCESS;
+}
+
+static const void *compile_posix(apr_pool_t *p, const char *pattern, const char **problem)
+{
+    regex_t *regex = apr_palloc(p, sizeof *regex);
+    if (regcomp(regex, pattern, REG_EXTENDED | REG_NOSUB)) {
+        *problem = "it does not compile";
+        return NULL;
+    }
+    apr_pool_cleanup_register(p, regex, release, apr_pool_cleanup_null);
+    return regex;
+}
+
+static bool match_posix(const void *regex, gate_span text)
+{
+    regmatch_t whole = {0, (regoff_t)text.len};
+    return !regexec(regex, text.ptr, 1, &whole, REG_STARTEND);
+}
+
+static const gate_regex_engine posix = {compile_posix, match_posix};
+
+/* -- a rule as it stands behind Require -- */
+
+/* Words as httpd parts them: blanks between, quotes around, a backslash before a quote or a backslash. */
+static const char *cut_word(apr_pool_t *p, const char **rest)
+{
+    const char *at = *rest + strspn(*rest, " ");
+    const char quote = *at == '"' || *at == '\'' ? *at++ : '\0';
+    char *word = apr_palloc(p, strlen(at) + 1), *to = word;
+    while (*at && *at != (quote ? quote : ' ')) {
+        if (*at == '\\' && (at[1] == '\\' || (quote && at[1] == quote)))
+            at++;
+        *to++ = *at++;
+    }
+    *to = '\0';
+    *rest = at + (quote && *at == quote);
+    return word;
+}
+
+static const char *const *part(apr_pool_t *p, const char *line)
+{
+    apr_array_header_t *words = apr_array_make(p, 4, sizeof(const char *));
+    while (line[strspn(line, " ")])
+        *(const char **)apr_array_push(words) = cut_word(p, &line);
+    *(const char **)apr_array_push(words) = NULL;
+    return (const char *const *)(const void *)words->elts;
+}
+
+static const char *read_rule(apr_pool_t *p, const char *line, const gate_rule **rule)
+{
+    const char *const *words = part(p, line);
+    *rule = NULL;
+    if (!strcmp(words[0], "claim"))
+        return gate_rule_claim(p, words + 1, &posix, rule);
+    for (int kind = 0; kind < GATE_RULE_KIND_COUNT; kind++)
+        if (!strcmp(words[0], gate_rule_kind_name((gate_rule_kind)kind)))
+            return gate_rule_list(p, (gate_rule_kind)kind, words + 1, rule);
+    return "no such kind of rule";
+}
+
+static const gate_rule *rule_of(apr_pool_t *p, const char *line)
+{
+    const gate_rule *rule;
+    const char *problem = read_rule(p, line, &rule);
+    identity_must(!problem, problem ? problem : "", line);
+    return rule;
+}
+
+static const char *judge(apr_pool_t *p, const char *line, const char *claims)
+{
+    const gate_rule *rule;
+    if (read_rule(p, line, &rule))
+        return "config_error";
+    return gate_reason_name(gate_rule_check(rule, identity_of(p, claims), p, NULL));
+}
+
+/* -- the table -- */
+
+/* Cuts the piece before the next tab, or the rest. */
+static const char *cut_column(char **rest)
+{
+    char *column = *rest, *end = column + strcspn(column, "\t\n");
+    *rest = *end == '\t' ? end + 1 : end;
+    *end = '\0';
+    return column;
+}
+
+static void table(apr_pool_t *p)
+{
+    static const char path[] = "tests/unit/rules.table";
+    static char line[MAX_LINE_BYTES];
+    int rows = 0;
+    FILE *file = fopen(path, "r");
+    identity_must(file != NULL, "run from the top of the tree; not readable", path);
+    while (fgets(line, sizeof line, file)) {
+        if (line[0] == '#' || line[0] == '\n')
+            continue;
+        char *rest = line;
+        const char *want = cut_column(&rest), *rule = cut_column(&rest), *claims = cut_column(&rest);
+        is(judge(p, rule, claims), want, "%s of %s", rule, claims);
+        rows++;
+    }
+    fclose(file);
+    ok(rows >= 200, "the table has at least 200 rows (%d)", rows);
+}
+
+/* A rule and claims a line, tab between: prints what comes of it. Somebody else compares. */
+static int answer(apr_pool_t *p)
+{
+    static char line[MAX_LINE_BYTES];
+    apr_pool_t *each;
+    apr_pool_create(&each, p);
+    while (fgets(line, sizeof line, stdin)) {
+        char *rest = line;
+        const char *rule = cut_column(&rest), *claims = cut_column(&rest);
+        puts(judge(each, rule, claims));
+        apr_pool_clear(each);
+    }
+    return 0;
+}
+
+/* -- what the table does not say -- */
+
+static void problems(apr_pool_t *p)
+{
+    static const struct {
+        const char *line, *says;
+    } cases[] = {
+        {"claim", "nothing to require"},
+        {"claim groups", "\"groups\" has no value: write NAME:VALUE"},
+        {"claim groups:", "\"groups:\" has an empty value"},
+        {"claim groups:", "groups~. where any value will do"},
+        {"claim id:groups", "only say whose claim is meant"},
+        {"claim :staff", "\":staff\" names no claim"},
+        {"claim at:", "\"at:\" names no claim"},
+        {"claim a:1 groups~(", "\"(\" is no regular expression: it does not compile"},
+        {"scope", "nothing to require"},
+        {"scope claim=scp", "nothing to require"},
+        {"scope claim= read", "claim= names no claim"},
+        {"scope read claim=scp", "must be the first word"},
+        {"scope \"\"", "would admit everybody"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const gate_rule *rule;
+        const char *problem = read_rule(p, cases[i].line, &rule);
+        ok(problem && strstr(problem, cases[i].says), "%s: %s", cases[i].line, cases[i].says);
+        ok(!rule, "and there is no rule");
+    }
+    const char *const words[] = {"a~b", NULL};
+    const gate_rule *rule = NULL;
+    ok(gate_rule_claim(p, words, NULL, &rule) && !rule, "no expressions where the server has none");
+    const char *const plain[] = {"a:b", NULL};
+    ok(!gate_rule_claim(p, plain, NULL, &rule) && rule, "but values work without them");
+}
+
+static void details(apr_pool_t *p)
+{
+    static const struct {
+        const char *line, *claims, *want;
+    } cases[] = {
+        {"claim groups:staff", "{\"groups\":\"boss\"}", "groups is 'boss'"},
+        {"claim groups:staff", "{\"groups\":[\"a\",7,true,null,{\"b\":1}]}",
+         "groups is ['a', 7, true, null, {\\x22b\\x22:1}]"},
+        {"claim groups:staff", "{\"groups\":[]}", "groups is []"},
+        {"claim groups:staff", "{\"groups\":\"\"}", "groups is ''"},
+        {"claim groups:staff groups:boss", "{\"groups\":\"x\"}", "groups is 'x'"},
+        {"claim groups:staff dept:it", "{\"groups\":\"x\",\"dept\":1}", "groups is 'x'; dept is 1"},
+        {"claim groups:staff", "{\"groups\":\"a\\nlevel=error \\\"x\\\" \\u00e9\"}",
+         "groups is 'a\\x0alevel=error \\x22x\\x22 \\xc3\\xa9'"},
+        {"claim groups:staff", "{\"email\":\"x\"}",
+         "there is no claim groups (claims are known from id_token)"},
+        {"claim groups:staff", "[{\"id_token\":{\"a\":1}},{\"access_token\":{\"b\":1}}]",
+         "there is no claim groups (claims are known from id_token, access_token)"},
+        {"claim at:groups:staff", "{\"a\":1}",
+         "there is no claim groups of access_token (claims are known from id_token)"},
+        {"claim groups:staff", "[]",
+         "there is no claim groups (no claims are known of an opaque token: turn on introspection or userinfo)"},
+        {"scope read", "{\"scope\":\"write\"}", "scope is 'write'"},
+        {"scope read", "{\"scp\":[\"write\"]}", "scp is ['write']"},
+        {"scope read", "[\"openid email\"]", "the granted scope is 'openid email'"},
+        {"group staff", "{\"email\":1}", "there is no claim groups (claims are known from id_token)"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *detail = NULL;
+        gate_rule_check(rule_of(p, cases[i].line), identity_of(p, cases[i].claims), p, &detail);
+        is(detail, cases[i].want, "%s of %s", cases[i].line, cases[i].claims);
+    }
+}
+
+static const char *many(apr_pool_t *p, int count, const char *member)
+{
+    const char *list = apr_pstrcat(p, "\"", member, "\"", NULL);
+    for (int i = 1; i < count; i++)
+        list = apr_pstrcat(p, list, ",\"", member, "\"", NULL);
+    return apr_pstrcat(p, "{\"groups\":[", list, "]}", NULL);
+}
+
+static void details_are_bounded(apr_pool_t *p)
+{
+    static const char controls[] = "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+                                   "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001";
+    static const char long_value[] = "a-value-that-is-long-enough-to-be-cut-before-it-fills-the-whole-of-the-line";
+    const gate_rule *rule = rule_of(p, "claim groups:staff");
+    const char *const claims[] = {
+        many(p, 400, "a-group-with-a-name"), many(p, 400, controls), many(p, 1, long_value),
+        many(p, 3, long_value), apr_psprintf(p, "{\"groups\":\"%s%s%s\"}", controls, controls, controls),
+    };
+    for (size_t i = 0; i < COUNT(claims); i++) {
+        const char *detail = NULL;
+        gate_rule_check(rule, identity_of(p, claims[i]), p, &detail);
+        ok(detail && strlen(detail) <= GATE_RULE_DETAIL_BYTES, "a detail is short: %s", detail);
+        ok(!gate_span_has_control(gate_span_of(detail)), "and has nothing that moves a cursor");
+    }
+    const char *detail = NULL;
+    gate_rule_check(rule, identity_of(p, many(p, 400, "staf")), p, &detail);
+    ok(strstr(detail, "'staf', ... ") && strstr(detail, " more]"), "it says how many it leaves out: %s", detail);
+
+    const char *line = "claim", *names = "{\"x\":1";
+    for (int i = 0; i < 60; i++) {
+        line = apr_psprintf(p, "%s a-claim-%d:1", line, i);
+        names = apr_psprintf(p, "%s,\"a-claim-%d\":2", names, i);
+    }
+    gate_rule_check(rule_of(p, line), identity_of(p, apr_pstrcat(p, names, "}", NULL)), p, &detail);
+    ok(strlen(detail) <= GATE_RULE_DETAIL_BYTES, "so is that of a rule with 60 claims: %s", detail);
+}
+
+static void nobody(apr_pool_t *p)
+{
+    const char *detail = NULL;
+    ok(gate_rule_check(rule_of(p, "claim a:1"), NULL, p, &detail) == GATE_CLAIM_MISSING, "nobody has no claims");
+    is(detail, "there is no claim a (nobody is signed in)", "and the log says so");
+    ok(gate_rule_check(rule_of(p, "scope a"), NULL, p, &detail) == GATE_SCOPE_MISSING, "nobody has no scope");
+    ok(gate_rule_check(rule_of(p, "role a"), NULL, p, NULL) == GATE_CLAIM_MISSING, "nobody has no role");
+}
+
+static void words_are_copied(apr_pool_t *p)
+{
+    char claim[] = "at:groups:staff", option[] = "claim=groups", word[] = "staff boss";
+    const char *const claim_words[] = {claim, NULL}, *const list_words[] = {option, word, NULL};
+    const gate_rule *by_value = NULL, *by_list = NULL;
+    ok(!gate_rule_claim(p, claim_words, &posix, &by_value), "a rule is read");
+    ok(!gate_rule_list(p, GATE_RULE_GROUP, list_words, &by_list), "and another");
+    memset(claim, 'x', strlen(claim));
+    memset(option, 'x', strlen(option));
+    memset(word, 'x', strlen(word));
+    const gate_identity *identity = identity_of(p, "[{\"access_token\":{\"groups\":[\"boss\",\"staff\"]}}]");
+    ok(gate_rule_check(by_value, identity, p, NULL) == GATE_OK, "it does not need the words any more");
+    ok(gate_rule_check(by_list, identity, p, NULL) == GATE_OK, "nor does the other");
+}
+
+static void scopes_needed(apr_pool_t *p)
+{
+    is(gate_rule_scope_needed(rule_of(p, "scope \" read  write \" admin")), "read write",
+       "a challenge names the first alternative");
+    is(gate_rule_scope_needed(rule_of(p, "scope claim=kong_claim kong_group")), "kong_group",
+       "of another claim too");
+    ok(!gate_rule_scope_needed(rule_of(p, "group staff")), "a group is no scope");
+    ok(!gate_rule_scope_needed(rule_of(p, "claim scope:read")), "nor is a claim");
+}
+
+static void kinds(void)
+{
+    is(gate_rule_kind_name(GATE_RULE_SCOPE), "scope", "Require scope");
+    is(gate_rule_kind_name(GATE_RULE_ROLE), "role", "Require role");
+    is(gate_rule_kind_name(GATE_RULE_GROUP), "group", "Require group");
+}
+
+int main(int argc, char **argv)
+{
+    apr_pool_t *p;
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    if (argc > 1 && !strcmp(argv[1], "-"))
+        return answer(p);
+    table(p);
+    problems(p);
+    details(p);
+    details_are_bounded(p);
+    nobody(p);
+    words_are_copied(p);
+    scopes_needed(p);
+    kinds();
+    apr_pool_destroy(p);
+    apr_terminate();
+    return tap_done();
+}

@@ -1,0 +1,141 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mod_oidc_gate authors
+#
+# Two readings of the Require language agree: on every row of rules.table, and on random rules and claims.
+#
+#   prove tests/unit/rules_oracle.t                    2,000 random cases
+#   prove tests/unit/rules_oracle.t :: 100000 [SEED]   as many as that
+#
+# Needs build/unit/rule, or the one that GATE_UNIT_RULE names.
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use File::Temp ();
+use List::Util qw(shuffle);
+use Test::More;
+
+my $here = dirname(__FILE__);
+require "./$here/rules_oracle.pl";
+
+my $rule  = $ENV{GATE_UNIT_RULE} || 'build/unit/rule';
+my $cases = shift // 2000;
+my $seed  = shift // int rand 2**31;
+BAIL_OUT("$rule is not built: make $rule") if !-x $rule;
+
+# -- random rules and claims: few names and few values, so that they meet often, and in odd ways
+
+my @NAMES = (qw(a b a.b a.b.c scope scp roles groups iss sub), 'https://x.io/r', 'c:d', 'e~f', 'a.', '');
+my @OFTEN = qw(a a b a.b scope roles groups);
+my @WORDS = ('x', 'y', 'x y', 'y x', ' x', 'x ', 'xx', 'X', '7', '7.0', '0.1', 'true', 'null', '', 'https://op.example',
+    'the-subject', '://', 'x:y', "caf\xc3\xa9");
+my @PATTERNS = ('x', '^x', 'x$', '^x$', '^[xy]', '.', '7', 'u', 'x y', '^(x|7)$', '(', ':');
+
+sub one_of { return $_[rand @_] }
+
+my @PATHS = qw(a b c a.b b.c a.b.c sub);    # half of the cases are about these: many ways to read one path
+my $narrow;
+
+sub some_name { return $narrow ? one_of(@PATHS) : rand() < 0.6 ? one_of(@OFTEN) : one_of(@NAMES) }
+
+sub some_word { return $narrow || rand() < 0.5 ? one_of(qw(x y 7), 'x y') : one_of(@WORDS) }
+
+sub quote_json {
+    my ($text) = @_;
+    $text =~ s/(["\\])/\\$1/g;
+    return qq{"$text"};
+}
+
+sub random_value {
+    my ($depth) = @_;
+    my $kind = int rand($depth > 3 ? 6 : $narrow ? 12 : 9);
+    return quote_json(some_word()) if $kind < 3;
+    return one_of(qw(7 7.0 0.1 1e2 -0 0.30000000000000004 12345678901234567 2.5e-7)) if $kind == 3;
+    return one_of(qw(true false null)) if $kind == 4;
+    return random_set($depth + 1) if $kind > 6;
+    return '[' . join(',', map { random_value($depth + 2) } 1 .. rand 4) . ']';
+}
+
+sub random_set {
+    my ($depth) = @_;
+    my %taken;
+    my @names = grep { !$taken{$_}++ } map { some_name() } 1 .. rand 6;
+    return '{' . join(',', map { quote_json($_) . ':' . random_value($depth) } @names) . '}';
+}
+
+sub random_claims {
+    return random_set(0) if rand() < 0.3;
+    my @sources = shuffle(qw(id_token userinfo access_token));
+    my @sets = map { qq({"$_":) . random_set(0) . '}' } @sources[0 .. int(rand 4) - 1];
+    push @sets, quote_json(one_of(@WORDS)) if rand() < 0.4;
+    return '[' . join(',', @sets) . ']';
+}
+
+sub quote_word {
+    my ($word) = @_;
+    return $word if $word ne '' && $word !~ /[ "'\\]/;
+    $word =~ s/(["\\])/\\$1/g;
+    return qq{"$word"};
+}
+
+sub random_name { return one_of('', '', '', 'id:', 'userinfo:', 'at:') . some_name() }
+
+sub random_test {
+    my $name = random_name();
+    $name =~ s/([:~])/\\$1/g if rand() < 0.1;
+    $name =~ s/(?<=[ce])([:~])/\\$1/g if rand() < 0.9;
+    return $name . one_of(':' . some_word(), ':' . some_word(), '~' . one_of(@PATTERNS), rand() < 0.1 ? '' : ':x');
+}
+
+sub random_rule {
+    my $kind = one_of(qw(claim claim scope role group));
+    my @words = map { $kind eq 'claim' ? random_test() : some_word() } 1 .. rand(10) < 9 ? 1 + int rand 3 : 0;
+    unshift @words, 'claim=' . random_name() if $kind ne 'claim' && rand() < 0.5;
+    push @words, 'claim=a' if $kind ne 'claim' && rand() < 0.02;
+    return join ' ', $kind, map { quote_word($_) } @words;
+}
+
+# -- comparing
+
+sub ask_gate {
+    my ($lines) = @_;
+    my $file = File::Temp->new;
+    print {$file} @$lines;
+    close $file or die $!;
+    my @answers = qx{'$rule' - < '$file'};
+    is($?, 0, "$rule - ends well");
+    chomp @answers;
+    return @answers;
+}
+
+my $rows = 0;
+open my $table, '<', "$here/rules.table" or BAIL_OUT("$here/rules.table: $!");
+while (my $line = <$table>) {
+    next if $line =~ /\A(?:#|\n)/;
+    chomp $line;
+    my ($want, $require, $claims) = split /\t/, $line;
+    is(Gate::RulesOracle::judge($require, $claims), $want, "$require of $claims");
+    $rows++;
+}
+cmp_ok($rows, '>=', 200, 'the table has at least 200 rows');
+
+srand $seed;
+diag("$cases random cases, seed $seed") if $cases > 2000;
+my (@lines, @wanted, %met);
+for (1 .. $cases) {
+    $narrow = rand() < 0.5;
+    my ($require, $claims) = (random_rule(), random_claims());
+    push @lines, "$require\t$claims\n";
+    push @wanted, Gate::RulesOracle::judge($require, $claims);
+    $met{ $wanted[-1] }++;
+}
+my @got = ask_gate(\@lines);
+is(scalar @got, $cases, 'every case is answered');
+my @differences = grep { ($got[$_] // 'nothing') ne $wanted[$_] } 0 .. $#lines;
+ok(!@differences, "gate and oracle agree on $cases random cases (seed $seed)");
+diag("gate: $got[$_], oracle: $wanted[$_], for $lines[$_]") for grep { defined } @differences[0 .. 9];
+cmp_ok($met{$_} // 0, '>', $cases / 100, "$_ is met often enough to mean something")
+    for qw(ok claim_missing claim_mismatch scope_missing config_error);
+
+done_testing();
