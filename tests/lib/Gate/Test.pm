@@ -35,8 +35,8 @@ use Gate::OP ();
 use Gate::Wire ();
 
 our @EXPORT = qw(
-    provider backend port url ua get browse post request login start_login at_provider follow basic bearer
-    raw_request parallel until_true json header_values cookie_of has_gate_session
+    provider backend port url ua get browse post request login start_login at_provider call_back follow basic bearer
+    raw_request parallel until_true json header_values cookies_of cookie_of gate_cookies has_gate_session
     row status_is denied calls_are upstream_is redirects_to
     log_lines log_like log_unlike expect_log deny_line
     config_fails config_ok config_output write_file slurp decoded
@@ -265,26 +265,29 @@ sub json { return eval { JSON::PP->new->utf8->decode($_[0]->content) } }
 # All values of a header, each line apart.
 sub header_values { my ($response, $name) = @_; return $response->header($name) }
 
-# A cookie that the answer sets: {value, and its attributes in lower case}; nothing where it does not.
-sub cookie_of {
-    my ($response, $name) = @_;
-    for my $line ($response->header('Set-Cookie')) {
-        my ($pair, @attributes) = split /;\s*/, $line;
-        my ($is, $value) = split /=/, $pair, 2;
-        next unless ref $name ? $is =~ $name : $is eq $name;
-        return { name => $is, value => $value,
-                 map { my ($key, $said) = split /=/, $_, 2; (lc $key => $said // 1) } @attributes };
-    }
-    return;
+# The cookies that an answer sets: {name, value, and its attributes in lower case}.
+sub cookies_of {
+    my ($response) = @_;
+    return map {
+        my ($pair, @attributes) = split /;\s*/, $_;
+        my ($name, $value) = split /=/, $pair, 2;
+        +{ name => $name, value => $value,
+           map { my ($key, $said) = split /=/, $_, 2; (lc $key => $said // 1) } @attributes };
+    } $response->header('Set-Cookie');
 }
 
-# Whether the browser holds a session cookie of the gate: its name begins with oidc-gate, and its path is the whole host.
-sub has_gate_session {
-    my ($ua) = @_;
-    my $found = 0;
-    $ua->cookie_jar->scan(sub { $found++ if $_[1] =~ /^(?:__Host-)?oidc-gate/ && $_[3] eq '/' });
-    return $found;
+# The first of them whose name is like that.
+sub cookie_of { my ($response, $name) = @_; return (grep { $_->{name} =~ $name } cookies_of($response))[0] }
+
+# The gate's cookies that a browser holds, {name, value}: those of sessions; with 'login', those of logins under way.
+sub gate_cookies {
+    my ($ua, $kind) = @_;
+    my @found;
+    $ua->cookie_jar->scan(sub { push @found, { name => $_[1], value => $_[2] } if $_[1] =~ /^(?:__Host-)?oidc-gate-/ });
+    my $is_login = qr/oidc-gate-login-/;
+    return grep { ($kind // '') eq 'login' ? $_->{name} =~ $is_login : $_->{name} !~ $is_login } @found;
 }
+sub has_gate_session { return scalar(() = gate_cookies($_[0])) }
 
 sub decoded { require Gate::JOSE; return Gate::JOSE::decode($_[0]) }
 
