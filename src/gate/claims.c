@@ -8,8 +8,8 @@
 
 #include "base/json.h"
 
-/* The record. Numbers are in the machine's own byte order (the magic tells a foreign one), texts are
- * counted from where they begin, and every text is kept once, however often it is said:
+/* The record. Numbers are in the machine's own byte order (the magic tells a foreign one), texts
+ * are counted from where they begin, and every text is kept once, however often it is said:
  *
  *      struct gate_identity    what is fixed, and how much follows
  *      struct entry  [entries] a claim each, nested ones too, in order of precedence
@@ -94,7 +94,7 @@ typedef struct maker {
     apr_array_header_t *values;  /* of struct value */
     char *text;
     size_t text_bytes, text_room;
-    uint8_t source; /* whose claims are being added, */
+    uint8_t source;  /* whose claims are being added, */
     bool is_visible; /* and whether no earlier source hides this one */
 } maker;
 
@@ -124,7 +124,7 @@ static void make_room(maker *m, size_t len)
     m->text_room = room;
 }
 
-/* Adds the text, or finds it where it was added before. The bytes of s live as long as the maker. */
+/* Adds the text, or finds it where it was added before. Its bytes live as long as the maker. */
 static struct text keep(maker *m, gate_span s)
 {
     if (!s.ptr)
@@ -171,7 +171,8 @@ static gate_span spell(apr_pool_t *p, const json_t *value, gate_value_type *type
         return (gate_span){json_string_value(value), json_string_length(value)};
     case JSON_INTEGER:
         *type = GATE_VALUE_NUMBER;
-        return gate_span_of(apr_psprintf(p, "%" APR_INT64_T_FMT, (apr_int64_t)json_integer_value(value)));
+        return gate_span_of(
+            apr_psprintf(p, "%" APR_INT64_T_FMT, (apr_int64_t)json_integer_value(value)));
     case JSON_REAL:
         *type = GATE_VALUE_NUMBER;
         return spell_real(p, value);
@@ -222,7 +223,7 @@ static struct entry *add_entry(maker *m, gate_span path, int depth)
     return entry;
 }
 
-/* jansson hands out iterators over what may be changed, and over nothing else. Nothing is changed here. */
+/* jansson iterates only over what may be changed. Nothing is changed here. */
 static json_t *iterable(const json_t *object)
 {
     return (json_t *)(uintptr_t)object;
@@ -238,7 +239,7 @@ static gate_span step(maker *m, gate_span path, const char *name)
     return (gate_span){joined, path.len + 1 + last.len};
 }
 
-/* One claim and, below an object, all that is in it. As deep as gate_json_object reads, no deeper. */
+/* One claim and, below an object, all that is in it: as deep as gate_json_object reads. */
 static void add_claim(maker *m, gate_span path, int depth, const json_t *json)
 {
     struct entry *entry = add_entry(m, path, depth);
@@ -254,8 +255,10 @@ static void add_claim(maker *m, gate_span path, int depth, const json_t *json)
     if (!json_is_object(json) || depth + 1 >= GATE_JSON_MAX_DEPTH)
         return;
     json_t *object = iterable(json);
-    for (void *at = json_object_iter(object); at && goes_on(m); at = json_object_iter_next(object, at))
-        add_claim(m, step(m, path, json_object_iter_key(at)), depth + 1, json_object_iter_value(at));
+    for (void *at = json_object_iter(object); at && goes_on(m);
+         at = json_object_iter_next(object, at))
+        add_claim(m, step(m, path, json_object_iter_key(at)), depth + 1,
+                  json_object_iter_value(at));
 }
 
 /* iss and sub say who it is: one answer, verified, whatever a source claims beside it. */
@@ -276,7 +279,8 @@ static void add_set(maker *m, const gate_claim_set *sets, int index)
 {
     json_t *object = iterable(sets[index].claims);
     m->source = (uint8_t)sets[index].source;
-    for (void *at = json_object_iter(object); at && goes_on(m); at = json_object_iter_next(object, at)) {
+    for (void *at = json_object_iter(object); at && goes_on(m);
+         at = json_object_iter_next(object, at)) {
         const char *name = json_object_iter_key(at);
         m->is_visible = !is_hidden(sets, index, name);
         add_claim(m, gate_span_of(name), 0, json_object_iter_value(at));
@@ -439,7 +443,8 @@ static bool has_good_values(const gate_identity *identity)
     const uint32_t whole = identity->text_bytes;
     bool is_good = true;
     for (uint32_t i = 0; i < identity->values; i++)
-        is_good &= is_inside(whole, value[i].offset, value[i].len) & (value[i].type <= GATE_VALUE_JSON);
+        is_good &=
+            is_inside(whole, value[i].offset, value[i].len) & (value[i].type <= GATE_VALUE_JSON);
     return is_good;
 }
 
@@ -527,7 +532,8 @@ bool gate_claim_name_read(gate_span text, gate_claim_name *name)
     return name->path.len > 0;
 }
 
-static bool is_meant(const gate_identity *identity, const struct entry *entry, const gate_claim_name *name)
+static bool is_meant(const gate_identity *identity, const struct entry *entry,
+                     const gate_claim_name *name)
 {
     if (entry->hash != name->hash || entry->path.len != name->path.len)
         return false;

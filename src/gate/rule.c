@@ -14,7 +14,7 @@ static const struct kind {
     bool or_granted;                        /* and else what the token endpoint granted */
     gate_reason missing, mismatch;
 } kinds[GATE_RULE_KIND_COUNT] = {
-    /* RFC 8693 section 4.2 and RFC 9068 section 2.2.3 have "scope", a string; others write "scp", often a list. */
+    /* RFC 9068 section 2.2.3 has "scope", a string; others write "scp", often a list. */
     [GATE_RULE_SCOPE] = {"scope", {"scope", "scp"}, true, GATE_SCOPE_MISSING, GATE_SCOPE_MISSING},
     /* RFC 9068 section 2.2.3.1. */
     [GATE_RULE_ROLE] = {"role", {"roles"}, false, GATE_CLAIM_MISSING, GATE_CLAIM_MISMATCH},
@@ -99,14 +99,19 @@ static const char *read_test(apr_pool_t *p, const char *word, const gate_regex_e
         return apr_psprintf(p, "\"%s\" names no claim: write NAME:VALUE or NAME~REGEX", word);
     const char *end = end_of_name(whole.path.ptr);
     if (!*end)
-        return apr_psprintf(p, "\"%s\" has no value: write NAME:VALUE or NAME~REGEX, as in "
-                            "groups:staff (\"id:\", \"userinfo:\" and \"at:\" in front of NAME only "
-                            "say whose claim is meant)", word);
+        return apr_psprintf(
+            p,
+            "\"%s\" has no value: write NAME:VALUE or NAME~REGEX, as in "
+            "groups:staff (\"id:\", \"userinfo:\" and \"at:\" in front of NAME only "
+            "say whose claim is meant)",
+            word);
     if (!gate_claim_name_read(unescape(p, word, end), &test->name))
         return apr_psprintf(p, "\"%s\" names no claim: write NAME:VALUE or NAME~REGEX", word);
     if (!end[1])
-        return apr_psprintf(p, "\"%s\" has an empty value: write what the claim must be, or %.*s~. "
-                            "where any value will do", word, (int)(end - word), word);
+        return apr_psprintf(p,
+                            "\"%s\" has an empty value: write what the claim must be, or %.*s~. "
+                            "where any value will do",
+                            word, (int)(end - word), word);
     if (*end == '~')
         return read_regex(p, end + 1, engine, test);
     test->value = gate_span_of(apr_pstrdup(p, end + 1));
@@ -274,7 +279,8 @@ static bool find_list(const gate_rule *rule, const gate_identity *identity, stru
     }
     list->name = NULL;
     list->is_text = true;
-    list->text = identity && rule->or_granted ? gate_identity_scope(identity) : (gate_span){NULL, 0};
+    list->text =
+        identity && rule->or_granted ? gate_identity_scope(identity) : (gate_span){NULL, 0};
     return list->text.ptr;
 }
 
@@ -383,7 +389,7 @@ static void add_claim(note *n, const gate_claim_name *name, const gate_claim *cl
     add(n, show(n->pool, value, type));
 }
 
-/* What there is instead: whoever wonders where a claim is reads here which sources were read at all. */
+/* Whoever wonders where a claim is reads here which sources were read at all. */
 static void add_sources(note *n, const gate_identity *identity)
 {
     if (!identity) {
@@ -454,7 +460,8 @@ static void describe_list(note *n, const gate_rule *rule, const gate_identity *i
 gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p,
                             const char **detail)
 {
-    const gate_reason reason = rule->kind ? check_list(rule, identity) : check_tests(rule, identity);
+    const gate_reason reason =
+        rule->kind ? check_list(rule, identity) : check_tests(rule, identity);
     if (reason == GATE_OK || !detail)
         return reason;
     note n = {.pool = p, .len = 0};

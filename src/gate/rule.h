@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* rule.h - the Require language: compiled when the configuration is read, pure when a request is matched */
+/* rule.h - the Require language: compiled when the configuration is read, pure when a request is
+ * matched */
 #ifndef GATE_GATE_RULE_H
 #define GATE_GATE_RULE_H
 
@@ -11,22 +12,28 @@
 typedef struct gate_regex_engine {
     /* NULL and *problem for a pattern that is none. */
     const void *(*compile)(apr_pool_t *p, const char *pattern, const char **problem);
-    bool (*matches)(const void *regex, gate_span text); /* anywhere in text, as httpd's own expressions do */
+    /* Anywhere in text, as httpd's own expressions do. */
+    bool (*matches)(const void *regex, gate_span text);
 } gate_regex_engine;
 
 typedef struct gate_rule gate_rule;
 
 #define GATE_RULE_DETAIL_BYTES 240
 
-/* Each reads the words behind "Require claim" and so on (already parted and unquoted, NULL-terminated) into a rule in p. Returns NULL, or what is
- * wrong with them and how to say it, for the administrator. The words are copied.
+/* Each reads the words behind "Require claim" and so on (already parted and unquoted,
+ * NULL-terminated) into a rule in p. Returns NULL, or what is wrong with them and how to say it,
+ * for the administrator. The words are copied.
  *
- * claim NAME:VALUE...  any one of them. NAME~REGEX matches. A name ends at the first ':' or '~' that is no part of "://" and no pin
- *                      ("id:", "userinfo:", "at:"); "\:" and "\~" stand for those characters within a name ("cognito\:groups:staff"). A value
- *                      compares exactly, against a string, a number, a boolean, or any member of an array. */
-const char *gate_rule_claim(apr_pool_t *p, const char *const *words, const gate_regex_engine *regex, const gate_rule **rule);
+ * claim NAME:VALUE...  Any one of them. The value compares exactly, against a string, a number, a
+ * boolean, or any member of an array. NAME~REGEX matches the same values.
+ *
+ * The name ends at the first ':' or '~' that is no part of "://" and no pin ("id:", "userinfo:",
+ * "at:"). Within a name "\:" and "\~" stand for those characters: "cognito\:groups:staff". */
+const char *gate_rule_claim(apr_pool_t *p, const char *const *words, const gate_regex_engine *regex,
+                            const gate_rule **rule);
 
-/* The rules that ask whether words are in a list. They differ in the claim that is read, and in the reason to refuse. */
+/* The rules that ask whether words are in a list. They differ in the claim that is read, and in the
+ * reason to refuse. */
 typedef enum gate_rule_kind {
     GATE_RULE_SCOPE, /* claim scope, else scp, else as granted; SCOPE_MISSING */
     GATE_RULE_ROLE,  /* claim roles; CLAIM_MISSING, CLAIM_MISMATCH */
@@ -37,15 +44,22 @@ typedef enum gate_rule_kind {
 /* "scope", "role", "group": the word behind Require. */
 const char *gate_rule_kind_name(gate_rule_kind kind);
 
-/* scope [claim=NAME] "a b" c...  (a and b) or c, from the kind's claims or from the named one (all of NAME, colons too). A string is read as words
- * parted by spaces, an array as its members (each of them split at spaces no further). */
-const char *gate_rule_list(apr_pool_t *p, gate_rule_kind kind, const char *const *words, const gate_rule **rule);
+/* scope [claim=NAME] "a b" c...  (a and b) or c.
+ *
+ * They are looked for in the kind's claims or in the named one (all of NAME, colons too). A string
+ * is read as words parted by spaces, an array as its members, which are split no further. */
+const char *gate_rule_list(apr_pool_t *p, gate_rule_kind kind, const char *const *words,
+                           const gate_rule **rule);
 
-/* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value), SCOPE_MISSING. Nobody (NULL) has no claims. detail may be
- * NULL, which costs least; on a refusal *detail gets what the claim was, escaped, in at most GATE_RULE_DETAIL_BYTES. Pure: same rule and identity, same answer, any number of times. */
-gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p, const char **detail);
+/* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value),
+ * SCOPE_MISSING. Nobody (NULL) has no claims. detail may be NULL, which costs least; on a refusal
+ * *detail gets what the claim was, escaped, in at most GATE_RULE_DETAIL_BYTES. Pure: same rule and
+ * identity, same answer, any number of times. */
+gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p,
+                            const char **detail);
 
-/* What a scope rule would need, as a challenge says it (its first alternative: "a b"); NULL for other rules. */
+/* What a scope rule would need, as a challenge says it (its first alternative: "a b"); NULL for
+ * other rules. */
 const char *gate_rule_scope_needed(const gate_rule *rule);
 
 #endif

@@ -39,7 +39,7 @@ typedef struct writer {
     apr_pool_t *pool;
     char *bytes; /* GATE_TEMPLATE_MAX_BYTES of them */
     size_t len;
-    bool ends_in_value; /* what stands last came from outside */
+    bool ends_in_value;  /* what stands last came from outside */
     const char *problem; /* why something is unsafe */
 } writer;
 
@@ -63,7 +63,8 @@ static gate_reason refuse(writer *w, const char *problem)
 static gate_reason put(writer *w, gate_span s)
 {
     if (s.len > GATE_TEMPLATE_MAX_BYTES - w->len)
-        return refuse(w, "makes the value longer than " APR_STRINGIFY(GATE_TEMPLATE_MAX_BYTES) " bytes");
+        return refuse(
+            w, "makes the value longer than " APR_STRINGIFY(GATE_TEMPLATE_MAX_BYTES) " bytes");
     memcpy(w->bytes + w->len, s.ptr, s.len);
     w->len += s.len;
     return GATE_OK;
@@ -156,7 +157,8 @@ static const char *list_placeholders(apr_pool_t *p)
     return list;
 }
 
-static const char *read_placeholder(apr_pool_t *p, gate_span name, struct segment *segment, unsigned *needs)
+static const char *read_placeholder(apr_pool_t *p, gate_span name, struct segment *segment,
+                                    unsigned *needs)
 {
     const size_t prefix = strlen(CLAIM_PREFIX);
     segment->text = name;
@@ -174,12 +176,13 @@ static const char *read_placeholder(apr_pool_t *p, gate_span name, struct segmen
             return NULL;
         }
     }
-    return apr_psprintf(p, "%%{%.*s} is nothing that can be put in; there are %s", (int)name.len, name.ptr,
-                        list_placeholders(p));
+    return apr_psprintf(p, "%%{%.*s} is nothing that can be put in; there are %s", (int)name.len,
+                        name.ptr, list_placeholders(p));
 }
 
 /* Cuts one segment off the front of *rest, which is not empty. */
-static const char *read_segment(apr_pool_t *p, const char **rest, struct segment *segment, unsigned *needs)
+static const char *read_segment(apr_pool_t *p, const char **rest, struct segment *segment,
+                                unsigned *needs)
 {
     const char *at = *rest;
     if (at[0] != '%') {
@@ -216,7 +219,8 @@ static const char *read_separator(apr_pool_t *p, const char *separator, gate_tem
 {
     made->separator = gate_span_of(apr_pstrdup(p, separator));
     if (!made->separator.len)
-        return "join= is empty, and then members cannot be told apart: write join=, or another separator";
+        return "join= is empty, and then members cannot be told apart: write join=, or another "
+               "separator";
     return gate_span_has_control(made->separator) ? "join= holds a control character" : NULL;
 }
 
@@ -231,8 +235,11 @@ static const char *read_option(apr_pool_t *p, const char *option, gate_template 
         return read_separator(p, option + strlen(join), made);
     if (!strncmp(option, encode, strlen(encode)))
         return read_encoding(p, option + strlen(encode), made);
-    return apr_psprintf(p, "\"%s\" is no option; there are join=SEPARATOR, encode=raw|percent|base64url "
-                        "and required (a template with spaces stands in quotes)", option);
+    return apr_psprintf(
+        p,
+        "\"%s\" is no option; there are join=SEPARATOR, encode=raw|percent|base64url "
+        "and required (a template with spaces stands in quotes)",
+        option);
 }
 
 const char *gate_template_compile(apr_pool_t *p, const char *text, const char *const *options,
@@ -277,7 +284,8 @@ static bool reads_as_one(const writer *w, size_t begin, gate_span separator)
         at = memchr(at, separator.ptr[0], (size_t)(end - at));
         if (!at)
             return true;
-        const size_t inside = (size_t)(end - at) < separator.len ? (size_t)(end - at) : separator.len;
+        const size_t inside =
+            (size_t)(end - at) < separator.len ? (size_t)(end - at) : separator.len;
         if (!memcmp(at, separator.ptr, inside) &&
             !memcmp(separator.ptr + inside, separator.ptr, separator.len - inside))
             return false;
@@ -402,7 +410,8 @@ gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled,
     for (int i = 0; i < compiled->count; i++) {
         const struct segment *segment = &compiled->segments[i];
         gate_reason reason = put_segment(&w, compiled, segment, values);
-        if (reason == GATE_OK && i == compiled->count - 1 && w.ends_in_value && is_blank(bytes[w.len - 1]))
+        if (reason == GATE_OK && i == compiled->count - 1 && w.ends_in_value &&
+            is_blank(bytes[w.len - 1]))
             reason = refuse(&w, "ends with a blank, which HTTP would strip; see encode=");
         if (reason != GATE_OK)
             return judge(&w, compiled, segment, values->identity, reason, detail);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* template.h - the value of a header or variable: text with %{claim:PATH}, %{user}, %{access_token} and the like, compiled once */
+/* template.h - the value of a header or variable: text with %{claim:PATH}, %{user}, %{access_token}
+ * and the like, compiled once */
 #ifndef GATE_GATE_TEMPLATE_H
 #define GATE_GATE_TEMPLATE_H
 
@@ -13,19 +14,24 @@
 #define GATE_NEEDS_INTROSPECTION 4u
 #define GATE_NEEDS_USERINFO      8u
 
-/* One value is at most this long, all of a request's together at most twice that; what is longer is refused, never cut. */
+/* One value is at most this long, all of a request's together at most twice that; what is longer is
+ * refused, never cut. */
 #define GATE_TEMPLATE_MAX_BYTES 16384
 
 typedef struct gate_template gate_template;
 
-/* Compiles text and its options (NULL-terminated) into p. Returns NULL, or what is wrong and how to say it. Copies what it keeps.
+/* Compiles text and its options (NULL-terminated) into p. Returns NULL, or what is wrong and how to
+ * say it. Copies what it keeps.
  *
- * %{claim:NAME} a claim, with a pin and with colons if need be; %{user}, %{method}, %{access_token}, %{id_token}, %{introspection}, %{userinfo}; "%%" is a
- * percent sign.
- * join=SEPARATOR  between the members of an array, "," if not given.
- * encode=raw      as it is. percent: all but RFC 3986's unreserved characters as %XX. base64url: unpadded. The encoding is of each value that is put in,
- *                 and of an array each member by itself, so that the separator can stand in none; what the template says beside them stays as written.
- * required        what is missing is a reason to refuse. */
+ * In the text: %{claim:NAME}, with a pin and with colons if need be; %{user}, %{method},
+ * %{access_token}, %{id_token}, %{introspection}, %{userinfo}; "%%" for a percent sign.
+ *
+ * Options: "join=SEPARATOR" between the members of an array, "," if not given. "encode=raw" as it
+ * is, "encode=percent" all but RFC 3986's unreserved characters as %XX, "encode=base64url" without
+ * padding. "required": what is missing is a reason to refuse.
+ *
+ * An encoding is of each value that is put in, and of an array each member by itself, so that none
+ * can hold the separator; what the template says beside them stays as it is written. */
 const char *gate_template_compile(apr_pool_t *p, const char *text, const char *const *options,
                                   const gate_template **compiled);
 
@@ -37,17 +43,27 @@ typedef struct gate_template_values {
     const gate_identity *identity;
     const char *user;   /* r->user */
     const char *method; /* "code" */
-    gate_span access_token, id_token, introspection, userinfo; /* absent where there is none */
+    /* absent where there is none */
+    gate_span access_token, id_token, introspection, userinfo;
 } gate_template_values;
 
-/* Renders into p; *value is NUL-terminated. GATE_OK with *value absent: something in it is missing, leave the header out. Missing are a claim that is not there or
- * null and an array without members (null members do not count); an empty text is there.
- * CLAIM_MISSING: the same, but it is required (CLAIMS_UNAVAILABLE where nothing is known of an opaque token).
- * CLAIM_UNSAFE: what a header cannot carry and give back as it was: outside an encoding a control character (CR, LF, NUL and all below SP but HTAB, and
- * DEL), or a value of the provider's with SP or HTAB at either end of the whole, which HTTP strips; a member of an array that reads like two; more
- * than GATE_TEMPLATE_MAX_BYTES.
- * On these *detail names the claim. An object is its compact JSON. */
-gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled, const gate_template_values *values,
-                                 gate_span *value, const char **detail);
+/* Renders into p; *value is NUL-terminated. An object is its compact JSON.
+ *
+ * GATE_OK with *value absent: something in it is missing, leave the header out. Missing are a claim
+ * that is not there or null, and an array without members (null members do not count). An empty
+ * text is there.
+ *
+ * CLAIM_MISSING: the same, but it is required. CLAIMS_UNAVAILABLE: and it could not have been
+ * there, because nothing is known of an opaque token.
+ *
+ * CLAIM_UNSAFE: what a header cannot carry and give back as it was. Outside an encoding, a control
+ * character (CR, LF, NUL and all below SP but HTAB, and DEL), or SP or HTAB from a value at either
+ * end of the whole, which HTTP strips; a member of an array that reads like two; more than
+ * GATE_TEMPLATE_MAX_BYTES.
+ *
+ * On a refusal *detail (which may be NULL) names the claim. */
+gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled,
+                                 const gate_template_values *values, gate_span *value,
+                                 const char **detail);
 
 #endif

@@ -13,10 +13,11 @@
 static bool find(const gate_identity *identity, const char *text, gate_claim *claim)
 {
     gate_claim_name name;
-    return gate_claim_name_read(gate_span_of(text), &name) && gate_claim_find(identity, &name, claim);
+    return gate_claim_name_read(gate_span_of(text), &name) &&
+           gate_claim_find(identity, &name, claim);
 }
 
-/* All values, each with a letter for its type, joined by '|'; "none" where there is no such claim. */
+/* All values, each with a letter for its type; "none" where there is no such claim. */
 static const char *look_up(apr_pool_t *p, const gate_identity *identity, const char *name)
 {
     static const char letters[] = {
@@ -73,7 +74,8 @@ static void spelling(apr_pool_t *p)
         {"{ \"a\" : [ 1, 2 ], \"b\" : null }", "j:{\"a\":[1,2],\"b\":null}"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        const gate_identity *identity = identity_of(p, apr_psprintf(p, "{\"c\":%s}", cases[i].json));
+        const gate_identity *identity =
+            identity_of(p, apr_psprintf(p, "{\"c\":%s}", cases[i].json));
         is(look_up(p, identity, "c"), cases[i].want, "%s is kept with its type", cases[i].json);
     }
 }
@@ -141,7 +143,8 @@ static void sources(apr_pool_t *p)
         {"userinfo:deep.b", "n:3"},
         {"nothing", "0:null"},
         {"userinfo:nothing", "s:something"},
-        /* deep.a as a claim of its own hides nothing and is hidden by nothing; the literal name wins. */
+        /* deep.a as a claim of its own hides nothing and is hidden by nothing; the literal name
+           wins. */
         {"deep.a", "n:4"},
         {"id:deep.a", "n:1"},
         /* Who it is has one answer. */
@@ -157,10 +160,12 @@ static void sources(apr_pool_t *p)
     };
     const gate_identity *identity = identity_of(p, three);
     for (size_t i = 0; i < COUNT(cases); i++)
-        is(look_up(p, identity, cases[i].name), cases[i].want, "%s of three sources", cases[i].name);
+        is(look_up(p, identity, cases[i].name), cases[i].want, "%s of three sources",
+           cases[i].name);
 
     identity = identity_of(p, "[{\"access_token\":{\"a\":1}},{\"id_token\":{\"a\":2}}]");
-    is(look_up(p, identity, "a"), "n:1", "the order of the sets is the precedence, not the kind of source");
+    is(look_up(p, identity, "a"), "n:1",
+       "the order of the sets is the precedence, not the kind of source");
     ok(gate_identity_has_claims(identity, -1), "there are claims");
     ok(gate_identity_has_claims(identity, GATE_SOURCE_ACCESS_TOKEN), "the access token has claims");
     ok(!gate_identity_has_claims(identity, GATE_SOURCE_USERINFO), "userinfo was not there");
@@ -267,8 +272,8 @@ static void auth_times(apr_pool_t *p)
         {"[{\"id_token\":{\"auth_time\":null}},{\"access_token\":{\"auth_time\":6}}]", 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
-        ok(gate_identity_auth_time(identity_of(p, cases[i].json)) == cases[i].want, "auth_time of %s",
-           cases[i].json);
+        ok(gate_identity_auth_time(identity_of(p, cases[i].json)) == cases[i].want,
+           "auth_time of %s", cases[i].json);
 }
 
 /* {"groups":["group-0",...],"last":1} */
@@ -307,16 +312,19 @@ static void sizes(apr_pool_t *p)
     memset(text, 'x', GATE_IDENTITY_MAX_BYTES);
     text[GATE_IDENTITY_MAX_BYTES] = '\0';
     json_t *one = gate_json_own(p, json_pack("{s:s}", "a", text));
-    ok(encode(p, one, &bytes) == GATE_SESSION_TOO_LARGE, "one value as large as the limit does not fit");
+    ok(encode(p, one, &bytes) == GATE_SESSION_TOO_LARGE,
+       "one value as large as the limit does not fit");
     one = gate_json_own(p, json_pack("{s:s}", text, "a"));
     ok(encode(p, one, &bytes) == GATE_SESSION_TOO_LARGE, "nor does such a name");
     text[GATE_IDENTITY_MAX_BYTES - 4096] = '\0';
     one = gate_json_own(p, json_pack("{s:s}", "a", text));
-    ok(encode(p, one, &bytes) == GATE_OK && bytes.len <= GATE_IDENTITY_MAX_BYTES && gate_identity_open(bytes),
+    ok(encode(p, one, &bytes) == GATE_OK && bytes.len <= GATE_IDENTITY_MAX_BYTES &&
+           gate_identity_open(bytes),
        "one a little shorter does");
 }
 
-/* Where each name below repeats a long one above, the work must end with the limit, not with the last name. */
+/* Where each name below repeats a long one above, the work must end with the limit, not with the
+ * last name. */
 static void long_names_above_many(apr_pool_t *p)
 {
     char *name = apr_palloc(p, 100001);
@@ -327,7 +335,8 @@ static void long_names_above_many(apr_pool_t *p)
         json_object_set_new(many, apr_psprintf(p, "%d", i), json_null());
     json_t *claims = gate_json_own(p, json_pack("{s:o}", name, many));
     gate_span bytes;
-    ok(encode(p, claims, &bytes) == GATE_SESSION_TOO_LARGE, "50,000 names below one of 100,000 bytes do not fit");
+    ok(encode(p, claims, &bytes) == GATE_SESSION_TOO_LARGE,
+       "50,000 names below one of 100,000 bytes do not fit");
 }
 
 static const char *below(apr_pool_t *p, int depth)
@@ -348,21 +357,26 @@ static void depths(apr_pool_t *p)
     ok(encode(p, claims, &bytes) == GATE_OK, "500 objects within each other make an identity");
     const gate_identity *identity = gate_identity_open(bytes);
     gate_claim claim;
-    ok(find(identity, below(p, GATE_JSON_MAX_DEPTH), &claim), "a path goes as deep as JSON is read");
+    ok(find(identity, below(p, GATE_JSON_MAX_DEPTH), &claim),
+       "a path goes as deep as JSON is read");
     ok(!find(identity, below(p, GATE_JSON_MAX_DEPTH + 1), &claim), "and no deeper");
 }
 
 static void texts_are_kept_once(apr_pool_t *p)
 {
-    static const char claims[] = "{\"email\":\"somebody@example.com\",\"name\":\"Some Body of Somewhere\","
-                                 "\"preferred_username\":\"somebody@example.com\","
-                                 "\"groups\":[\"a-group-of-people\",\"another-group-of-people\"]}";
+    static const char claims[] =
+        "{\"email\":\"somebody@example.com\",\"name\":\"Some Body of Somewhere\","
+        "\"preferred_username\":\"somebody@example.com\","
+        "\"groups\":[\"a-group-of-people\",\"another-group-of-people\"]}";
     gate_span once, thrice;
     identity_encode(p, claims, &once);
-    identity_encode(p, apr_psprintf(p, "[{\"id_token\":%s},{\"userinfo\":%s},{\"access_token\":%s}]", claims, claims, claims),
+    identity_encode(p,
+                    apr_psprintf(p, "[{\"id_token\":%s},{\"userinfo\":%s},{\"access_token\":%s}]",
+                                 claims, claims, claims),
                     &thrice);
-    ok(thrice.len < once.len * 2, "three sources that say the same take less than twice the room (%d, %d)",
-       (int)once.len, (int)thrice.len);
+    ok(thrice.len < once.len * 2,
+       "three sources that say the same take less than twice the room (%d, %d)", (int)once.len,
+       (int)thrice.len);
 }
 
 static void nul_within(apr_pool_t *p)
@@ -371,7 +385,8 @@ static void nul_within(apr_pool_t *p)
     gate_span bytes;
     gate_claim claim;
     gate_value_type type;
-    ok(encode(p, claims, &bytes) == GATE_OK && find(gate_identity_open(bytes), "role", &claim), "a NUL within");
+    ok(encode(p, claims, &bytes) == GATE_OK && find(gate_identity_open(bytes), "role", &claim),
+       "a NUL within");
     const gate_span value = gate_claim_value(&claim, 0, &type);
     ok(value.len == 7 && !memcmp(value.ptr, "admin\0x", 7), "ends no value early");
 }
@@ -379,10 +394,12 @@ static void nul_within(apr_pool_t *p)
 /* Touches all that a reader could touch; the sanitizers watch. */
 static size_t touch(const gate_identity *identity)
 {
-    static const char *const asked[] = {"iss", "sub", "email", "groups", "deep", "deep.a", "id:email", "at:iss"};
+    static const char *const asked[] = {"iss",  "sub",    "email",    "groups",
+                                        "deep", "deep.a", "id:email", "at:iss"};
     const gate_span texts[] = {
-        gate_identity_issuer(identity),     gate_identity_subject(identity), gate_identity_client_id(identity),
-        gate_identity_session_id(identity), gate_identity_scope(identity),
+        gate_identity_issuer(identity),    gate_identity_subject(identity),
+        gate_identity_client_id(identity), gate_identity_session_id(identity),
+        gate_identity_scope(identity),
     };
     size_t sum = 0;
     for (size_t i = 0; i < COUNT(texts); i++)
@@ -414,7 +431,8 @@ static void broken_records(apr_pool_t *p)
     static const unsigned char changes[] = {0x01, 0x02, 0x08, 0x20, 0x80, 0xff};
     gate_span bytes;
     char *copy;
-    identity_encode(p, "{\"email\":\"a@b\",\"groups\":[\"x\",\"y\",7],\"deep\":{\"a\":null}}", &bytes);
+    identity_encode(p, "{\"email\":\"a@b\",\"groups\":[\"x\",\"y\",7],\"deep\":{\"a\":null}}",
+                    &bytes);
     char *record = apr_pmemdup(p, bytes.ptr, bytes.len + 0);
 
     int opened = 0;
@@ -434,7 +452,8 @@ static void broken_records(apr_pool_t *p)
         free(copy);
         record[i / COUNT(changes)] ^= (char)changes[i % COUNT(changes)];
     }
-    ok(refused > 0 && sum > 0, "a changed record is refused (%d times) or stays within itself", refused);
+    ok(refused > 0 && sum > 0, "a changed record is refused (%d times) or stays within itself",
+       refused);
 }
 
 static void refused_records(apr_pool_t *p)
@@ -444,13 +463,16 @@ static void refused_records(apr_pool_t *p)
     char *longer = apr_pcalloc(p, bytes.len + 8);
     memcpy(longer, bytes.ptr, bytes.len);
     ok(gate_identity_open((gate_span){longer, bytes.len}), "a copy is a record");
-    ok(!gate_identity_open((gate_span){longer, bytes.len + 1}), "with a byte behind it, it is none");
+    ok(!gate_identity_open((gate_span){longer, bytes.len + 1}),
+       "with a byte behind it, it is none");
     ok(!gate_identity_open((gate_span){NULL, 0}), "nothing is none");
     ok(!gate_identity_open(GATE_SPAN("")), "an empty text is none");
     memmove(longer + 1, bytes.ptr, bytes.len);
-    ok(!gate_identity_open((gate_span){longer + 1, bytes.len}), "off its alignment it is not looked at");
+    ok(!gate_identity_open((gate_span){longer + 1, bytes.len}),
+       "off its alignment it is not looked at");
     char *large = apr_pcalloc(p, GATE_IDENTITY_MAX_BYTES + 8);
-    ok(!gate_identity_open((gate_span){large, GATE_IDENTITY_MAX_BYTES + 8}), "over the limit neither");
+    ok(!gate_identity_open((gate_span){large, GATE_IDENTITY_MAX_BYTES + 8}),
+       "over the limit neither");
 }
 
 int main(void)

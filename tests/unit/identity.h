@@ -41,8 +41,10 @@ static int identity_add(const json_t *item, gate_identity_facts *facts, gate_cla
     return 0;
 }
 
-/* json is an object, the claims of an ID token; or a list of sets in their order of precedence. Issuer and subject are the two above. */
-static IDENTITY_UNUSED gate_reason identity_encode(apr_pool_t *p, const char *json, gate_span *bytes)
+/* json is an object, the claims of an ID token; or a list of sets in their order of precedence.
+ * Issuer and subject are the two above. */
+static IDENTITY_UNUSED gate_reason identity_encode(apr_pool_t *p, const char *json,
+                                                   gate_span *bytes)
 {
     json_error_t error;
     json_t *value = json_loads(json, JSON_REJECT_DUPLICATES, &error);
@@ -66,7 +68,8 @@ static IDENTITY_UNUSED gate_reason identity_encode(apr_pool_t *p, const char *js
 static IDENTITY_UNUSED const gate_identity *identity_of(apr_pool_t *p, const char *json)
 {
     gate_span bytes = {NULL, 0};
-    identity_must(identity_encode(p, json, &bytes) == GATE_OK, "no identity can be made of it", json);
+    identity_must(identity_encode(p, json, &bytes) == GATE_OK, "no identity can be made of it",
+                  json);
     const gate_identity *identity = gate_identity_open(bytes);
     identity_must(identity != NULL, "the identity cannot be opened", json);
     return identity;

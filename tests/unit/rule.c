@@ -42,7 +42,8 @@ static const gate_regex_engine posix = {compile_posix, match_posix};
 
 /* -- a rule as it stands behind Require -- */
 
-/* Words as httpd parts them: blanks between, quotes around, a backslash before a quote or a backslash. */
+/* Words as httpd parts them: blanks between, quotes around, a backslash before a quote or a
+ * backslash. */
 static const char *cut_word(apr_pool_t *p, const char **rest)
 {
     const char *at = *rest + strspn(*rest, " ");
@@ -117,7 +118,8 @@ static void table(apr_pool_t *p)
         if (line[0] == '#' || line[0] == '\n')
             continue;
         char *rest = line;
-        const char *want = cut_column(&rest), *rule = cut_column(&rest), *claims = cut_column(&rest);
+        const char *want = cut_column(&rest), *rule = cut_column(&rest),
+                   *claims = cut_column(&rest);
         is(judge(p, rule, claims), want, "%s of %s", rule, claims);
         rows++;
     }
@@ -195,11 +197,13 @@ static void details(apr_pool_t *p)
         {"claim at:groups:staff", "{\"a\":1}",
          "there is no claim groups of access_token (claims are known from id_token)"},
         {"claim groups:staff", "[]",
-         "there is no claim groups (no claims are known of an opaque token: turn on introspection or userinfo)"},
+         "there is no claim groups (no claims are known of an opaque token: turn on introspection "
+         "or userinfo)"},
         {"scope read", "{\"scope\":\"write\"}", "scope is 'write'"},
         {"scope read", "{\"scp\":[\"write\"]}", "scp is ['write']"},
         {"scope read", "[\"openid email\"]", "the granted scope is 'openid email'"},
-        {"group staff", "{\"email\":1}", "there is no claim groups (claims are known from id_token)"},
+        {"group staff", "{\"email\":1}",
+         "there is no claim groups (claims are known from id_token)"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *detail = NULL;
@@ -218,13 +222,18 @@ static const char *many(apr_pool_t *p, int count, const char *member)
 
 static void details_are_bounded(apr_pool_t *p)
 {
-    static const char controls[] = "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
-                                   "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001";
-    static const char long_value[] = "a-value-that-is-long-enough-to-be-cut-before-it-fills-the-whole-of-the-line";
+    static const char controls[] =
+        "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001"
+        "\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001\\u0001";
+    static const char long_value[] =
+        "a-value-that-is-long-enough-to-be-cut-before-it-fills-the-whole-of-the-line";
     const gate_rule *rule = rule_of(p, "claim groups:staff");
     const char *const claims[] = {
-        many(p, 400, "a-group-with-a-name"), many(p, 400, controls), many(p, 1, long_value),
-        many(p, 3, long_value), apr_psprintf(p, "{\"groups\":\"%s%s%s\"}", controls, controls, controls),
+        many(p, 400, "a-group-with-a-name"),
+        many(p, 400, controls),
+        many(p, 1, long_value),
+        many(p, 3, long_value),
+        apr_psprintf(p, "{\"groups\":\"%s%s%s\"}", controls, controls, controls),
     };
     for (size_t i = 0; i < COUNT(claims); i++) {
         const char *detail = NULL;
@@ -234,7 +243,8 @@ static void details_are_bounded(apr_pool_t *p)
     }
     const char *detail = NULL;
     gate_rule_check(rule, identity_of(p, many(p, 400, "staf")), p, &detail);
-    ok(strstr(detail, "'staf', ... ") && strstr(detail, " more]"), "it says how many it leaves out: %s", detail);
+    ok(strstr(detail, "'staf', ... ") && strstr(detail, " more]"),
+       "it says how many it leaves out: %s", detail);
 
     const char *line = "claim", *names = "{\"x\":1";
     for (int i = 0; i < 60; i++) {
@@ -248,10 +258,13 @@ static void details_are_bounded(apr_pool_t *p)
 static void nobody(apr_pool_t *p)
 {
     const char *detail = NULL;
-    ok(gate_rule_check(rule_of(p, "claim a:1"), NULL, p, &detail) == GATE_CLAIM_MISSING, "nobody has no claims");
+    ok(gate_rule_check(rule_of(p, "claim a:1"), NULL, p, &detail) == GATE_CLAIM_MISSING,
+       "nobody has no claims");
     is(detail, "there is no claim a (nobody is signed in)", "and the log says so");
-    ok(gate_rule_check(rule_of(p, "scope a"), NULL, p, &detail) == GATE_SCOPE_MISSING, "nobody has no scope");
-    ok(gate_rule_check(rule_of(p, "role a"), NULL, p, NULL) == GATE_CLAIM_MISSING, "nobody has no role");
+    ok(gate_rule_check(rule_of(p, "scope a"), NULL, p, &detail) == GATE_SCOPE_MISSING,
+       "nobody has no scope");
+    ok(gate_rule_check(rule_of(p, "role a"), NULL, p, NULL) == GATE_CLAIM_MISSING,
+       "nobody has no role");
 }
 
 static void words_are_copied(apr_pool_t *p)
@@ -264,8 +277,10 @@ static void words_are_copied(apr_pool_t *p)
     memset(claim, 'x', strlen(claim));
     memset(option, 'x', strlen(option));
     memset(word, 'x', strlen(word));
-    const gate_identity *identity = identity_of(p, "[{\"access_token\":{\"groups\":[\"boss\",\"staff\"]}}]");
-    ok(gate_rule_check(by_value, identity, p, NULL) == GATE_OK, "it does not need the words any more");
+    const gate_identity *identity =
+        identity_of(p, "[{\"access_token\":{\"groups\":[\"boss\",\"staff\"]}}]");
+    ok(gate_rule_check(by_value, identity, p, NULL) == GATE_OK,
+       "it does not need the words any more");
     ok(gate_rule_check(by_list, identity, p, NULL) == GATE_OK, "nor does the other");
 }
 

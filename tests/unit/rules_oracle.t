@@ -34,10 +34,12 @@ my @PATTERNS = ('x', '^x', 'x$', '^x$', '^[xy]', '.', '7', 'u', 'x y', '^(x|7)$'
 
 sub one_of { return $_[rand @_] }
 
-my @PATHS = qw(a b c a.b b.c a.b.c sub);    # half of the cases are about these: many ways to read one path
+# Half of the cases are about these: few paths, and many ways to read them.
+my @PARTS = qw(a b c a.b b.c a.b.c sub);
+my @PATHS = qw(a.b a.b.c a.b.c sub sub.a);
 my $narrow;
 
-sub some_name { return $narrow ? one_of(@PATHS) : rand() < 0.6 ? one_of(@OFTEN) : one_of(@NAMES) }
+sub some_name { return $narrow ? one_of(@PARTS) : rand() < 0.6 ? one_of(@OFTEN) : one_of(@NAMES) }
 
 sub some_word { return $narrow || rand() < 0.5 ? one_of(qw(x y 7), 'x y') : one_of(@WORDS) }
 
@@ -50,7 +52,7 @@ sub quote_json {
 sub random_value {
     my ($depth) = @_;
     my $kind = int rand($depth > 3 ? 6 : $narrow ? 12 : 9);
-    return quote_json(some_word()) if $kind < 3;
+    return quote_json($narrow ? one_of(qw(x y)) : some_word()) if $kind < 3;
     return one_of(qw(7 7.0 0.1 1e2 -0 0.30000000000000004 12345678901234567 2.5e-7)) if $kind == 3;
     return one_of(qw(true false null)) if $kind == 4;
     return random_set($depth + 1) if $kind > 6;
@@ -79,7 +81,9 @@ sub quote_word {
     return qq{"$word"};
 }
 
-sub random_name { return one_of('', '', '', 'id:', 'userinfo:', 'at:') . some_name() }
+sub random_name {
+    return one_of('', '', '', 'id:', 'userinfo:', 'at:') . ($narrow ? one_of(@PATHS) : some_name());
+}
 
 sub random_test {
     my $name = random_name();
