@@ -101,7 +101,8 @@ static gate_reason take_userinfo(task *t)
     if (reason != GATE_OK)
         return reason;
     question = gate_userinfo_ask(t->q->pool, endpoint, t->tokens->access_token);
-    reason = gate_provider_ask(t->q, t->w, t->s->provider, &question, &answer, t->detail);
+    reason = gate_provider_ask(t->q, t->w, t->s->provider, GATE_ENDPOINT_USERINFO, &question, &answer,
+                               t->detail);
     if (reason == GATE_OK)
         reason = gate_userinfo_read(t->q->pool, &answer, t->subject, &t->claims[GATE_SOURCE_USERINFO],
                                     t->detail);

@@ -27,6 +27,12 @@ typedef struct document {
     const gate_jwks *keys;
 } document;
 
+/* How an endpoint has done of late, in this process. */
+typedef struct breaker {
+    apr_uint32_t failures;   /* in a row */
+    apr_uint32_t open_until; /* seconds since 1970 */
+} breaker;
+
 struct gate_provider {
     gate_provider_options options;
     gate_digest fingerprint;
@@ -34,6 +40,7 @@ struct gate_provider {
     apr_thread_mutex_t *mutex;
     document *current[DOCUMENT_KINDS];
     apr_uint32_t inflight;
+    breaker breakers[GATE_ENDPOINT_COUNT + 1]; /* the last is the metadata document's */
 };
 
 /* What one look for a document goes about with. */
@@ -261,7 +268,8 @@ static gate_reason fetch(search *s)
     gate_reason reason = address_of(s, &question.url);
 
     if (reason == GATE_OK)
-        reason = gate_provider_ask(s->q, s->w, s->provider, &question, &answer, s->detail);
+        reason = gate_provider_ask(s->q, s->w, s->provider, s->kind == METADATA ? GATE_ENDPOINT_COUNT : GATE_ENDPOINT_JWKS,
+                                   &question, &answer, s->detail);
     if (reason == GATE_OK)
         reason = read_document(s, &answer, &made);
     if (reason != GATE_OK)
@@ -462,16 +470,50 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, g
     return gate_jwt_verify(jwt, s.found->keys);
 }
 
-gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider,
+/* Whether an endpoint is left alone now. Whoever comes first after its pause tries it, and the others go on waiting for what comes of that. */
+static bool is_open(breaker *at, apr_int64_t now)
+{
+    const apr_uint32_t until = apr_atomic_read32(&at->open_until);
+
+    if (apr_atomic_read32(&at->failures) < GATE_BREAKER_FAILURES)
+        return false;
+    if (now < until)
+        return true;
+    return apr_atomic_cas32(&at->open_until, (apr_uint32_t)(now + GATE_BREAKER_SECONDS), until) != until;
+}
+
+static void note_outcome(breaker *at, apr_int64_t now, bool good)
+{
+    if (good)
+        apr_atomic_set32(&at->failures, 0);
+    else if (apr_atomic_inc32(&at->failures) + 1 >= GATE_BREAKER_FAILURES)
+        apr_atomic_set32(&at->open_until, (apr_uint32_t)(now + GATE_BREAKER_SECONDS));
+}
+
+static gate_reason ask_now(const gate_request *q, gate_world *w, gate_provider *provider, breaker *at,
+                           const gate_question *question, gate_answer *answer, const char **detail)
+{
+    gate_reason reason;
+
+    ++*q->provider_calls;
+    reason = w->fetch(w->fetch_context, q->pool, question, &provider->options.limits, answer, detail);
+    note_outcome(at, w->clock(), reason == GATE_OK && answer->status < 500);
+    return reason;
+}
+
+gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider, gate_endpoint endpoint,
                               const gate_question *question, gate_answer *answer, const char **detail)
 {
-    const gate_provider_options *options = &provider->options;
+    breaker *at = &provider->breakers[endpoint];
+    const apr_uint32_t most = (apr_uint32_t)provider->options.inflight;
     gate_reason reason = GATE_IDP_BUSY;
 
-    if (apr_atomic_inc32(&provider->inflight) < (apr_uint32_t)options->inflight || options->inflight == 0) {
-        ++*q->provider_calls;
-        reason = w->fetch(w->fetch_context, q->pool, question, &options->limits, answer, detail);
+    if (is_open(at, w->clock())) {
+        *detail = "it failed again and again, and is left alone for a moment";
+        return GATE_IDP_UNREACHABLE;
     }
+    if (apr_atomic_inc32(&provider->inflight) < most || most == 0)
+        reason = ask_now(q, w, provider, at, question, answer, detail);
     apr_atomic_dec32(&provider->inflight);
     return reason;
 }
@@ -512,7 +554,7 @@ gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_
     if (reason != GATE_OK)
         return reason;
     gate_client_authenticate(q->pool, &question, &client);
-    return gate_provider_ask(q, w, s->provider, &question, answer, detail);
+    return gate_provider_ask(q, w, s->provider, endpoint, &question, answer, detail);
 }
 
 /* Older than this much of its fresh time, a document is fetched again before anybody has to wait for it. */

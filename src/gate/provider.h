@@ -49,8 +49,13 @@ gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_prov
 gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, gate_provider *provider,
                                          const gate_jwt *jwt);
 
-/* Asks: counted for the log, within the in-flight cap. The reasons of gate_fetch, or IDP_BUSY. */
-gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider,
+/* How many failures in a row make an endpoint be left alone, and for how many seconds; then one request tries it again. */
+#define GATE_BREAKER_FAILURES 5
+#define GATE_BREAKER_SECONDS  5
+
+/* Asks: counted for the log, within the in-flight cap, and not at all while that endpoint fails again and again. The reasons of gate_fetch, or
+ * IDP_BUSY. GATE_ENDPOINT_COUNT stands for the metadata document. */
+gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider, gate_endpoint endpoint,
                               const gate_question *question, gate_answer *answer, const char **detail);
 
 /* The same with the gate's client credentials at one of the provider's endpoints. */
