@@ -295,8 +295,10 @@ row '2.11 a code that the provider does not take: 400 and a way out; a provider 
     );
     for my $case (@cases) {
         my ($fault, $status, $reason) = @$case;
+        $op->honest;
+        status_is login(ua(), '/app/x')->{page}, 200, '(before that, all is well)';
         my ($ua, $to) = before_callback();
-        $op->reset;
+        $_->reset for $op, $backend;
         $op->fault(token => %$fault);
         my $answer = browse($ua, $to);
         denied $answer, $status, "$reason is $status";
@@ -360,7 +362,7 @@ row '2.20 the page to return to is on this host, whatever was asked for' => sub 
         my $absolute = $end =~ /^HTTP/ ? $end : URI->new_abs($end, "$BASE/");
         ok $absolute =~ /^HTTP\S+ 4\d\d/ || $absolute =~ m{^\Q$BASE\E/} && $end !~ m{^//|^/\\|[\r\n]}, "$target at $host ends at $absolute";
     }
-    expect_log qr/AH|reason=/;
+    expect_log qr/\[core:(?:error|warn)\]|reason=/;
 };
 
 =httpd rotating
