@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The mod_oidc_gate authors
 #
-# tests/run tests/interop/login.t, after tests/interop/setup: people and programs at a provider that is not ours. What the
-# server tests show with a provider that we wrote must hold with one that we did not.
+# tests/run tests/interop/login.t, after tests/interop/setup: people and programs at a provider that
+# is not ours. What the server tests show with a provider that we wrote must hold with one that we
+# did not.
 use Gate::Test;
 
 use IO::Handle ();
@@ -89,8 +90,8 @@ sub start_provider {
     return sub { if ($$ == $owner) { kill TERM => $pid; waitpid $pid, 0 } };
 }
 
-# Goes on from an answer as a person would: follows what redirects, fills in what asks for a name, presses the first button. Ends at
-# the first answer that comes from our own server, and returns it.
+# Goes on from an answer as a person would: follows what redirects, fills in what asks for a name,
+# presses the first button. Ends at the first answer that comes from our own server, and returns it.
 sub walk {
     my ($ua, $answer, $name) = @_;
     for (1 .. 12) {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The mod_oidc_gate authors
 #
-# Scenario 2, the authorization code flow: rows 2.1 to 2.13, 2.20 and 2.23. (2.7, a login that takes more than ten minutes,
-# needs another clock: tests/unit.)
+# Scenario 2, the authorization code flow: rows 2.1 to 2.13, 2.20 and 2.23. (2.7, a login that takes
+# more than ten minutes, needs another clock: tests/unit.)
 use Gate::Test;
 
 use Digest::SHA qw(sha256);
@@ -35,7 +35,8 @@ my $CALLBACK = url('/oidc-gate/callback');
 
 sub query_of { my ($response) = @_; return { URI->new($response->header('Location') // '')->query_form } }
 
-# A login up to the moment before the browser brings the answer back: the browser, and the address that it would go to.
+# A login up to the moment before the browser brings the answer back: the browser, and the address
+# that it would go to.
 sub before_callback {
     my ($path, %who) = @_;
     my $ua = ua();
@@ -335,8 +336,8 @@ row '2.13 a form that is sent without a session gets 401, not a redirect that wo
     calls_are $op, '';
 };
 
-# Begins a login with a request that no browser library would send, and finishes it with the cookies taken along by hand. Returns
-# where it would end.
+# Begins a login with a request that no browser library would send, and finishes it with the cookies
+# taken along by hand. Returns where it would end.
 sub smuggled {
     my ($target, $host) = @_;
     my $answer = raw_request("GET $target HTTP/1.1\r\nHost: $host\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The mod_oidc_gate authors
 #
-# T-06 of the threat model: a provider that is broken, hijacked or malicious. Whatever it sends, nobody is let in, nobody waits
-# longer than was configured, nothing is asked elsewhere, and an honest answer afterwards works at once.
+# T-06 of the threat model: a provider that is broken, hijacked or malicious. Whatever it sends,
+# nobody is let in, nobody waits longer than was configured, nothing is asked elsewhere, and an
+# honest answer afterwards works at once.
 use Gate::Test;
 
 use Time::HiRes qw(time);

@@ -56,7 +56,8 @@ OIDCGateClientSecret  file:@secrets@/c-web
 my $op = provider();
 my $backend = backend();
 
-# Somebody who has just signed in, with an access token that lives so many seconds; later ones live long.
+# Somebody who has just signed in, with an access token that lives so many seconds; later ones live
+# long.
 sub signed_in {
     my ($lifetime, $path) = @_;
     my $ua = ua();

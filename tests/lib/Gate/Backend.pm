@@ -2,8 +2,9 @@
 # Copyright The mod_oidc_gate authors
 package Gate::Backend;
 
-# What stands behind mod_proxy: it answers everything with a marker and the request's head as it came, byte by byte, and
-# remembers it. A denied request must not get here, and its answer must not hold the marker.
+# What stands behind mod_proxy: it answers everything with a marker and the request's head as it
+# came, byte by byte, and remembers it. A denied request must not get here, and its answer must not
+# hold the marker.
 use strict;
 use warnings FATAL => 'all';
 use parent 'Gate::Peer';
@@ -17,21 +18,22 @@ use constant MARKER => 'PROTECTED-CONTENT';
 
 # How many requests there were since the last reset.
 sub count { return $_[0]->ask('count') }
-# All of them, oldest first: method, target, head (the bytes), headers ([name, value] in order), length and sha256 of the body.
+# All of them, oldest first: method, target, head (the bytes), headers ([name, value] in order),
+# length and sha256 of the body.
 sub requests { return @{ $_[0]->ask('requests') } }
 sub last { return ($_[0]->requests)[-1] }
 sub reset { $_[0]->ask('reset'); return $_[0] }
 
-# From now on requests whose path begins so are answered with that; the longest such path counts. See Gate::Wire for what an
-# answer may be. Without an answer: as before.
+# From now on requests whose path begins so are answered with that; the longest such path counts.
+# See Gate::Wire for what an answer may be. Without an answer: as before.
 sub answer_at {
     my ($self, $path, %answer) = @_;
     $self->ask('answer', $path, %answer ? \%answer : undef);
     return $self;
 }
 
-# The values of a header in the last request, each line apart; the name is compared without regard to case, and, if asked,
-# to '-' and '_'.
+# The values of a header in the last request, each line apart; the name is compared without regard
+# to case, and, if asked, to '-' and '_'.
 sub got {
     my ($self, $name) = @_;
     my $last = $self->last or return;

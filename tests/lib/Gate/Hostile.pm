@@ -2,8 +2,9 @@
 # Copyright The mod_oidc_gate authors
 package Gate::Hostile;
 
-# What a broken, hijacked or malicious provider may send instead of JSON: a table, a row per answer, each a fault for Gate::OP. None of
-# them says yes to anything, so no endpoint that answers so may lead to a request being let through, whichever it is.
+# What a broken, hijacked or malicious provider may send instead of JSON: a table, a row per answer,
+# each a fault for Gate::OP. None of them says yes to anything, so no endpoint that answers so may
+# lead to a request being let through, whichever it is.
 use strict;
 use warnings FATAL => 'all';
 
@@ -18,7 +19,8 @@ sub head  { return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" . joi
 sub json  { return (status => 200, body => $_[0]) }
 sub bytes { return (raw => $_[0]) }
 
-# Name and answer, in an order that never changes. `elsewhere` is an address that must never be asked.
+# Name and answer, in an order that never changes. `elsewhere` is an address that must never be
+# asked.
 sub hostile_answers {
     my ($elsewhere) = @_;
     return (statuses(), redirects($elsewhere), documents(), framing(), headers(), encodings(), timing());

@@ -2,8 +2,8 @@
 # Copyright The mod_oidc_gate authors
 package Gate::JOSE;
 
-# Signs tokens as RFC 7515 to 7519 say, with the keys beside this file; and, where a test asks, as they forbid.
-# It shares nothing with the code that is tested.
+# Signs tokens as RFC 7515 to 7519 say, with the keys beside this file; and, where a test asks, as
+# they forbid. It shares nothing with the code that is tested.
 use strict;
 use warnings FATAL => 'all';
 
@@ -46,8 +46,8 @@ sub open_key {
     return $opened{$name} //= $class->new(key_file($name));
 }
 
-# "secret:TEXT" is TEXT; "public:NAME" is the PEM text of a public key, which is what a confused verifier takes for
-# the secret of an HMAC; any other name is itself.
+# "secret:TEXT" is TEXT; "public:NAME" is the PEM text of a public key, which is what a confused
+# verifier takes for the secret of an HMAC; any other name is itself.
 sub secret_of {
     my ($name) = @_;
     return $1 if $name =~ /^secret:(.*)$/s;
@@ -130,9 +130,9 @@ my %TWIST = (
     flipped   => sub { my $copy = $_[0]; substr($copy, 0, 1) ^= "\x01"; $copy },
 );
 
-# A signed token. claims, header: objects. And how it may differ from an honest one: set, drop (claims); set_header,
-# drop_header; alg; key; claims_twice, header_twice ({member => second value}); claims_text, header_text (instead of JSON made
-# here); signature (a row of %TWIST).
+# A signed token. claims, header: objects. And how it may differ from an honest one: set, drop
+# (claims); set_header, drop_header; alg; key; claims_twice, header_twice ({member => second
+# value}); claims_text, header_text (instead of JSON made here); signature (a row of %TWIST).
 sub jwt {
     my (%want) = @_;
     my $alg = $want{alg} // 'RS256';

@@ -2,8 +2,9 @@
 # Copyright The mod_oidc_gate authors
 package Gate::Log;
 
-# The error log as a test result. Tests say which lines they expect (Gate::Test writes it down beside the log: which test, from
-# which byte to which, and patterns); every other line of level warn or above fails the run, and so does a secret at any level.
+# The error log as a test result. Tests say which lines they expect (Gate::Test writes it down
+# beside the log: which test, from which byte to which, and patterns); every other line of level
+# warn or above fails the run, and so does a secret at any level.
 use strict;
 use warnings FATAL => 'all';
 
@@ -14,7 +15,8 @@ my $TROUBLE = qr/Sanitizer|runtime error:|exit signal|Assertion|child pid/;
 
 my $JSON = JSON::PP->new->utf8->canonical;
 
-# One more fact about a test: {test, begin => byte}, {test, end => byte} or {test, expect => pattern}.
+# One more fact about a test: {test, begin => byte}, {test, end => byte} or {test, expect =>
+# pattern}.
 sub note {
     my ($logs, $fact) = @_;
     open my $out, '>>', "$logs/declared" or die "$logs/declared: $!";
@@ -76,8 +78,8 @@ sub unexpected {
     return @bad;
 }
 
-# The tests that a line at this byte may belong to: the one that ran then, and the one before it, as a server may
-# speak a moment late.
+# The tests that a line at this byte may belong to: the one that ran then, and the one before it, as
+# a server may speak a moment late.
 sub near {
     my ($tests, $at) = @_;
     my @begun = sort { $b->{begin} <=> $a->{begin} } grep { ($_->{begin} // 9e15) <= $at } values %$tests;

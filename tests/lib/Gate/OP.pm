@@ -2,8 +2,8 @@
 # Copyright The mod_oidc_gate authors
 package Gate::OP;
 
-# The test's hand on a provider that runs in a process of its own: it says who is signed in there, what the provider is to
-# get wrong, and asks afterwards what it was asked.
+# The test's hand on a provider that runs in a process of its own: it says who is signed in there,
+# what the provider is to get wrong, and asks afterwards what it was asked.
 #
 #   my $op = Gate::OP->start(port => ...);     issuer http://127.0.0.1:PORT
 #   $op->tenant('cold')                        another provider on the same port: its own issuer http://127.0.0.1:PORT/cold,
@@ -75,10 +75,11 @@ sub user {
     return $self;
 }
 
-# $op->fault(ENDPOINT, ...): what becomes of requests to an endpoint, from now on or `times => N` times, or only of those
-# whose form has `when => {name => value}`. Either an answer of its own: the members of a Gate::Wire answer; json => DATA; html => 1;
-# location => URL. Or the honest answer, ill-treated: delay, drip, truncate, reset_after, and lost => 1 (acted upon,
-# never answered). $op->fault(ENDPOINT) alone: no more.
+# $op->fault(ENDPOINT, ...): what becomes of requests to an endpoint, from now on or `times => N`
+# times, or only of those whose form has `when => {name => value}`. Either an answer of its own: the
+# members of a Gate::Wire answer; json => DATA; html => 1; location => URL. Or the honest answer,
+# ill-treated: delay, drip, truncate, reset_after, and lost => 1 (acted upon, never answered).
+# $op->fault(ENDPOINT) alone: no more.
 sub fault {
     my ($self, $endpoint, %fault) = @_;
     $self->tell('fault', $endpoint, %fault ? \%fault : undef);
@@ -97,21 +98,23 @@ sub lie {
 }
 sub honest { $_[0]->tell('honest'); return $_[0] }
 
-# From now on the provider signs with its next RSA key and publishes that instead of the one before (or beside it: keep => 1).
+# From now on the provider signs with its next RSA key and publishes that instead of the one before
+# (or beside it: keep => 1).
 sub rotate { my ($self, %how) = @_; return $self->tell('rotate', \%how) }
 
-# The client is switched off at the provider. how 'inactive': its tokens are no longer active, and it gets none; 'rejected': it is
-# told invalid_client, whatever it asks.
+# The client is switched off at the provider. how 'inactive': its tokens are no longer active, and
+# it gets none; 'rejected': it is told invalid_client, whatever it asks.
 sub deactivate { my ($self, $client, $how) = @_; $self->tell('deactivate', $client, $how // 'inactive'); return $self }
 sub activate   { my ($self, $client) = @_; $self->tell('deactivate', $client, undef); return $self }
 
 # The token is dead from now on, however well it is signed.
 sub kill_token { my ($self, $token) = @_; $self->tell('kill', $token); return $self }
 
-# A token of any kind: access (the default), id, logout, opaque. As an honest one unless told otherwise: user => NAME whose it
-# is (nobody's: client credentials), client => ID, claims => {} on top of the usual ones, drop => [], header => {}, drop_header => [],
-# alg, key and the other twists of Gate::JOSE::jwt. The provider knows it afterwards, for introspection
-# and userinfo, unless unknown => 1.
+# A token of any kind: access (the default), id, logout, opaque. As an honest one unless told
+# otherwise: user => NAME whose it is (nobody's: client credentials), client => ID, claims => {} on
+# top of the usual ones, drop => [], header => {}, drop_header => [], alg, key and the other twists
+# of Gate::JOSE::jwt. The provider knows it afterwards, for introspection and userinfo, unless
+# unknown => 1.
 sub mint {
     my ($self, %want) = @_;
     my $kind = delete $want{kind} // 'access';

@@ -6,8 +6,9 @@ package Gate::Peer;
 #   CLASS->made(%with)              in the new process: an object with
 #     ->answer($request)            what the world gets (see Gate::Wire), and
 #     ->control($verb, @arguments)  what the test gets
-# The test holds a handle and calls ->ask($verb, @arguments); it may do so from any process that it forks. The control
-# line has a port of its own, so that the server can be away for the world and still be told to come back.
+# The test holds a handle and calls ->ask($verb, @arguments); it may do so from any process that it
+# forks. The control line has a port of its own, so that the server can be away for the world and
+# still be told to come back.
 use strict;
 use warnings FATAL => 'all';
 

@@ -2,8 +2,8 @@
 # Copyright The mod_oidc_gate authors
 package Gate::Stage;
 
-# Makes the server's configuration out of the tests. Each test carries its own, in blocks that stand beside the requests and
-# expectations they belong to, and that Perl takes for documentation:
+# Makes the server's configuration out of the tests. Each test carries its own, in blocks that stand
+# beside the requests and expectations they belong to, and that Perl takes for documentation:
 #
 #   =httpd                   into the test's own virtual host, http://127.0.0.1:@port@
 #   =httpd NAME              into a further virtual host of the test, http://127.0.0.1:@port_NAME@
@@ -13,10 +13,11 @@ package Gate::Stage;
 #
 #   =cut
 #
-# @names@ are replaced: @port@ @base@ @port_NAME@ @base_NAME@, @op_port@ @op@ (the test's provider; its issuer), @backend_port@
-# @backend@ (its backend), @spare_port@, @secrets@ (files that only the server's user can read: c-web, c-api, key, key2), @keys@, @docs@,
-# @logs@, @module@. Every test has ports of its own, so no two share a provider, a key set or a session. Only the tests
-# that are run are configured.
+# @names@ are replaced: @port@ @base@ @port_NAME@ @base_NAME@, @op_port@ @op@ (the test's provider;
+# its issuer), @backend_port@ @backend@ (its backend), @spare_port@, @secrets@ (files that only the
+# server's user can read: c-web, c-api, key, key2), @keys@, @docs@, @logs@, @module@. Every test has
+# ports of its own, so no two share a provider, a key set or a session. Only the tests that are run
+# are configured.
 use strict;
 use warnings FATAL => 'all';
 
@@ -42,8 +43,8 @@ sub new {
 
 sub name_of { return basename($_[0]) =~ s/\.t$//r }
 
-# As many ports in a row, none of them taken. Where to look first depends on the process, so that two runs at once seldom meet;
-# below the range from which systems hand out ports by themselves.
+# As many ports in a row, none of them taken. Where to look first depends on the process, so that
+# two runs at once seldom meet; below the range from which systems hand out ports by themselves.
 sub free_ports {
     my ($count) = @_;
     my ($low, $high) = (12000, 32000);

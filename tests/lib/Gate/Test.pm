@@ -2,8 +2,8 @@
 # Copyright The mod_oidc_gate authors
 package Gate::Test;
 
-# What a server test is written with. `use Gate::Test;` gives strict, warnings, Test::More and the functions below, and skips the whole
-# test where the module is not loaded (not so with ':rig').
+# What a server test is written with. `use Gate::Test;` gives strict, warnings, Test::More and the
+# functions below, and skips the whole test where the module is not loaded (not so with ':rig').
 #
 #   my $op = provider();  my $backend = backend();          this test's own, on the ports of @op@ and @backend@
 #   row '2.1 a sentence' => sub { ... };                    a subtest; counters and log begin anew
@@ -76,8 +76,8 @@ END {
 my %BLOCK = split /[= ]/, Apache::Test::vars('blocks');
 my %HOSTS;
 
-# The port of a virtual host of this test; of its own one without a name; 'op', 'backend', 'spare'. Read from the configuration that
-# was made of this test.
+# The port of a virtual host of this test; of its own one without a name; 'op', 'backend', 'spare'.
+# Read from the configuration that was made of this test.
 sub port {
     my ($name) = @_;
     if (!%HOSTS) {
@@ -89,7 +89,8 @@ sub port {
     return $HOSTS{ $name // '' } // die "no virtual host '$name' in $NAME.t\n";
 }
 
-# An address at this test's server; of a virtual host with name, scheme included, where one is given.
+# An address at this test's server; of a virtual host with name, scheme included, where one is
+# given.
 sub url {
     my ($path, $host, $scheme) = @_;
     return ($scheme // 'http') . '://127.0.0.1:' . port($host // '') . $path;
@@ -112,7 +113,8 @@ sub backend {
 
 # --- browsers and programs ---
 
-# A browser of its own: cookies, and no redirect followed. Whatever cookie the gate gives it must never show in a log.
+# A browser of its own: cookies, and no redirect followed. Whatever cookie the gate gives it must
+# never show in a log.
 sub ua {
     my $ua = LWP::UserAgent->new(cookie_jar => HTTP::Cookies->new(hide_cookie2 => 1), timeout => 20, agent => 'tests',
                                  requests_redirectable => [], keep_alive => 1,
@@ -129,7 +131,8 @@ sub note_cookies {
     return;
 }
 
-# One request. Headers: name => value, more than one of a name as well; the body is Content => TEXT, last.
+# One request. Headers: name => value, more than one of a name as well; the body is Content => TEXT,
+# last.
 sub request {
     my ($ua, $method, $path, @headers) = @_;
     my $content = @headers > 1 && $headers[-2] eq 'Content' ? (splice @headers, -2)[1] : undef;
@@ -166,7 +169,8 @@ sub follow {
 # Asks for a page; the answer sends to the provider.
 sub start_login { my ($ua, $path) = @_; return browse($ua, $path) }
 
-# Goes where that answer sends to, as a person who is signed in there; returns what the provider answers, a redirect back.
+# Goes where that answer sends to, as a person who is signed in there; returns what the provider
+# answers, a redirect back.
 sub at_provider {
     my ($ua, $start, %who) = @_;
     my $to = URI->new($start->header('Location') // die 'no redirect to the provider: ' . $start->status_line . "\n");
@@ -174,8 +178,8 @@ sub at_provider {
     return browse($ua, $to);
 }
 
-# The whole way: asks, signs in (user => NAME), brings the answer back, follows. The answers of the steps as start, provider,
-# callback, page; those that were not reached are missing.
+# The whole way: asks, signs in (user => NAME), brings the answer back, follows. The answers of the
+# steps as start, provider, callback, page; those that were not reached are missing.
 sub login {
     my ($ua, $path, %who) = @_;
     my %step = (start => start_login($ua, $path));
@@ -186,7 +190,8 @@ sub login {
     return \%step;
 }
 
-# Brings the provider's answer back, as a redirect or as the form that a browser would post by itself.
+# Brings the provider's answer back, as a redirect or as the form that a browser would post by
+# itself.
 sub call_back {
     my ($ua, $answer) = @_;
     return follow($ua, $answer) if $answer->is_redirect;
@@ -197,7 +202,8 @@ sub call_back {
 
 # --- below HTTP libraries ---
 
-# Sends bytes, and returns the bytes that come back until the other side ends or nothing more comes for a while.
+# Sends bytes, and returns the bytes that come back until the other side ends or nothing more comes
+# for a while.
 sub raw_request {
     my ($bytes, %to) = @_;
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $to{port} // port($to{host}), Timeout => $DEADLINE)
@@ -221,7 +227,8 @@ sub complete {
     return $head =~ /^Content-Length: *(\d+)/mi && length $body >= $1;
 }
 
-# Does the same N times at once, each time in a process of its own, and returns what each returns (as JSON can say it).
+# Does the same N times at once, each time in a process of its own, and returns what each returns
+# (as JSON can say it).
 sub parallel {
     my ($count, $do) = @_;
     pipe my $gate_out, my $gate_in;
@@ -279,7 +286,8 @@ sub cookies_of {
 # The first of them whose name is like that.
 sub cookie_of { my ($response, $name) = @_; return (grep { $_->{name} =~ $name } cookies_of($response))[0] }
 
-# The gate's cookies that a browser holds, {name, value}: those of sessions; with 'login', those of logins under way.
+# The gate's cookies that a browser holds, {name, value}: those of sessions; with 'login', those of
+# logins under way.
 sub gate_cookies {
     my ($ua, $kind) = @_;
     my @found;
@@ -295,7 +303,8 @@ sub decoded { require Gate::JOSE; return Gate::JOSE::decode($_[0]) }
 
 sub tested { local $Test::Builder::Level = $Test::Builder::Level + 2; return Test::More::ok($_[0], $_[1]) }
 
-# A subtest, named by the row of the scenarios that it shows. Counters, backend and log begin anew, and the provider is honest.
+# A subtest, named by the row of the scenarios that it shows. Counters, backend and log begin anew,
+# and the provider is honest.
 sub row {
     my ($name, $code) = @_;
     $_->reset for @PEERS;
@@ -313,7 +322,8 @@ sub status_is {
     return $fine;
 }
 
-# A denial: that status, nothing protected in it, not to be kept by anybody, and nothing at the backend.
+# A denial: that status, nothing protected in it, not to be kept by anybody, and nothing at the
+# backend.
 sub denied {
     my ($response, $status, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -337,8 +347,8 @@ sub redirects_to {
     return ref $where ? Test::More::like($to, $where, $name) : Test::More::is($to, $where, $name);
 }
 
-# The calls that the provider got since the row began, or since this was last asked: 'D1 T1 J<=1'. What is not named is none, but
-# for those that the browser makes (A and E).
+# The calls that the provider got since the row began, or since this was last asked: 'D1 T1 J<=1'.
+# What is not named is none, but for those that the browser makes (A and E).
 sub calls_are {
     my ($op, $want, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
@@ -405,7 +415,8 @@ sub log_unlike {
     return !@found;
 }
 
-# The fields of the last line of a denial: status, reason, rule, method, user, ... Its being there is expected.
+# The fields of the last line of a denial: status, reason, rule, method, user, ... Its being there
+# is expected.
 sub deny_line {
     my ($reason) = @_;
     my $pattern = $reason ? qr/\bdeny .*reason=$reason\b/ : qr/\bdeny status=/;

@@ -2,8 +2,8 @@
 # Copyright The mod_oidc_gate authors
 package Gate::Wire;
 
-# An HTTP/1.1 server on one select loop. Nothing in it waits, so a hundred answers can be late at the same time; and it
-# can be told to answer as no server should.
+# An HTTP/1.1 server on one select loop. Nothing in it waits, so a hundred answers can be late at
+# the same time; and it can be told to answer as no server should.
 #
 # An answer is a hash: status, headers ([name, value] pairs), body. And, to misbehave:
 #   raw => BYTES         instead of all that
@@ -68,7 +68,8 @@ sub form_text {
 
 sub new { return bless { doors => {}, lines => {} }, $_[0] }
 
-# Who comes in by this door is answered by that code: it gets the request, a hash, and returns the answer.
+# Who comes in by this door is answered by that code: it gets the request, a hash, and returns the
+# answer.
 sub open_door {
     my ($self, $socket, $answer) = @_;
     $self->{doors}{ fileno $socket } = { socket => $socket, answer => $answer };

@@ -2,9 +2,10 @@
 # Copyright The mod_oidc_gate authors
 package Gate::OP::Issuer;
 
-# One OpenID provider, stricter than most: PKCE always, codes and refresh tokens once, and a refresh token that comes twice
-# ends the whole grant. Its endpoints are methods that take a request and return an answer (Gate::Wire). What the test has told it to
-# lie about is in `lies`, and each lie is told in one place: `document` for JSON, `token_text` for JWTs, `authorize`.
+# One OpenID provider, stricter than most: PKCE always, codes and refresh tokens once, and a refresh
+# token that comes twice ends the whole grant. Its endpoints are methods that take a request and
+# return an answer (Gate::Wire). What the test has told it to lie about is in `lies`, and each lie
+# is told in one place: `document` for JSON, `token_text` for JWTs, `authorize`.
 use strict;
 use warnings FATAL => 'all';
 
@@ -151,7 +152,8 @@ sub remember {
     return $self->secret($text);
 }
 
-# Written down for the runner, which looks for it in the logs: a token by its claims and by its signature.
+# Written down for the runner, which looks for it in the logs: a token by its claims and by its
+# signature.
 sub secret {
     my ($self, $text) = @_;
     my $file = $self->{secrets_file} // return $text;
@@ -216,7 +218,8 @@ sub live {
 
 # --- who is asking ---
 
-# The client that makes the request, or the answer that it gets for being nobody: (client id, undef) or (undef, answer).
+# The client that makes the request, or the answer that it gets for being nobody: (client id, undef)
+# or (undef, answer).
 sub authenticate {
     my ($self, $request, $form) = @_;
     my ($id, $secret, $how);
@@ -246,7 +249,8 @@ sub proven {
     return defined $secret && defined $client->{secret} && $secret eq $client->{secret};
 }
 
-# RFC 7523 section 3: a JWT that the client has signed, for us, short-lived, once. The id, and the method, or nothing.
+# RFC 7523 section 3: a JWT that the client has signed, for us, short-lived, once. The id, and the
+# method, or nothing.
 sub asserted {
     my ($self, $form) = @_;
     my $jwt = eval { decode($form->{client_assertion}) } or return;

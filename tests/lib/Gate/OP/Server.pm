@@ -2,8 +2,8 @@
 # Copyright The mod_oidc_gate authors
 package Gate::OP::Server;
 
-# The provider's process: finds out which issuer and which endpoint a request means, counts it, keeps it, and lets the issuer
-# answer, or the fault that the test has put in the way.
+# The provider's process: finds out which issuer and which endpoint a request means, counts it,
+# keeps it, and lets the issuer answer, or the fault that the test has put in the way.
 use strict;
 use warnings FATAL => 'all';
 
