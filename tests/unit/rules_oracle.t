@@ -7,7 +7,7 @@
 #   prove tests/unit/rules_oracle.t                    2,000 random cases
 #   prove tests/unit/rules_oracle.t :: 100000 [SEED]   as many as that
 #
-# Needs build/unit/rule, or the one that GATE_UNIT_RULE names.
+# Needs build/unit/rule; BUILD names another folder than build.
 use strict;
 use warnings;
 
@@ -19,7 +19,7 @@ use Test::More;
 my $here = dirname(__FILE__);
 require "./$here/rules_oracle.pl";
 
-my $rule  = $ENV{GATE_UNIT_RULE} || 'build/unit/rule';
+my $rule  = ($ENV{BUILD} // 'build') . '/unit/rule';
 my $cases = shift // 2000;
 my $seed  = shift // int rand 2**31;
 BAIL_OUT("$rule is not built: make $rule") if !-x $rule;
