@@ -14,8 +14,16 @@ use Exporter qw(import);
 our @EXPORT_OK = qw(hostile_answers);
 
 my $OBJECT = '{"active":true}';
+my $EMPTY_LIST = head('Content-Length: 2') . '[]';
 
-sub head  { return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n" . join('', map { "$_\r\n" } @_) . "\r\n" }
+sub head {
+    return join "\r\n", 'HTTP/1.1 200 OK', 'Content-Type: application/json', @_, '', '';
+}
+sub encoded {
+    my ($encoding, $body) = @_;
+    return (body => $body,
+            headers => [['Content-Type', 'application/json'], ['Content-Encoding', $encoding]]);
+}
 sub json  { return (status => 200, body => $_[0]) }
 sub bytes { return (raw => $_[0]) }
 
@@ -28,7 +36,8 @@ sub hostile_answers {
 
 sub statuses {
     return (
-        (map { ("status $_" => { status => $_, body => '{"error":"x"}' }) } 201, 204, 206, 304, 404, 407, 418, 429, 500, 502, 503, 599),
+        (map { ("status $_" => { status => $_, body => '{"error":"x"}' }) }
+            201, 204, 206, 304, 404, 407, 418, 429, 500, 502, 503, 599),
         'status 500 with an HTML page' => { status => 500, html => 1 },
         'status 500 with a yes' => { status => 500, body => $OBJECT },
         'status 999' => { bytes("HTTP/1.1 999 ?\r\nContent-Length: 0\r\n\r\n") },
@@ -37,8 +46,8 @@ sub statuses {
         'HTTP/3.7' => { bytes("HTTP/3.7 200 OK\r\nContent-Length: 2\r\n\r\n{}") },
         'another protocol' => { bytes("220 mail ESMTP\r\n") },
         'a TLS alert' => { bytes("\x15\x03\x03\x00\x02\x02\x28") },
-        'a thousand times 103' => { bytes("HTTP/1.1 103 Early Hints\r\n\r\n" x 1000 . head('Content-Length: 2') . '[]') },
-        '101 for nothing' => { bytes("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nx") },
+        'a thousand times 103' => { bytes("HTTP/1.1 103 Early Hints\r\n\r\n" x 1000 . "$EMPTY_LIST") },
+        '101 for nothing' => { bytes("HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\nx") },
     );
 }
 
@@ -94,16 +103,17 @@ sub documents {
 }
 
 sub framing {
+    my $chunked = head('Transfer-Encoding: chunked');
     return (
         'a body shorter than promised' => { bytes(head('Content-Length: 1000') . $OBJECT) },
         'two lengths' => { bytes(head('Content-Length: 2', 'Content-Length: 15') . $OBJECT) },
         'a negative length' => { bytes(head('Content-Length: -1') . $OBJECT) },
         'a length that is no number' => { bytes(head('Content-Length: many') . $OBJECT) },
         'a length beyond all' => { bytes(head('Content-Length: 99999999999999999999999') . $OBJECT) },
-        'a chunk that does not end' => { bytes(head('Transfer-Encoding: chunked') . "f\r\n$OBJECT") },
-        'a chunk size that is none' => { bytes(head('Transfer-Encoding: chunked') . "xyz\r\n$OBJECT\r\n0\r\n\r\n") },
-        'a chunk size beyond all' => { bytes(head('Transfer-Encoding: chunked') . "fffffffffffffffff\r\n$OBJECT") },
-        'a megabyte of chunk extension' => { bytes(head('Transfer-Encoding: chunked') . 'f;' . 'x' x (1 << 20) . "\r\n") },
+        'a chunk that does not end' => { bytes("${chunked}f\r\n$OBJECT") },
+        'a chunk size that is none' => { bytes("${chunked}xyz\r\n$OBJECT\r\n0\r\n\r\n") },
+        'a chunk size beyond all' => { bytes("${chunked}fffffffffffffffff\r\n$OBJECT") },
+        'a megabyte of chunk extension' => { bytes("${chunked}f;" . 'x' x (1 << 20) . "\r\n") },
         'ten megabytes' => { huge => 10 << 20 },
         'no end' => { endless => 1 },
         'half a head' => { bytes("HTTP/1.1 200 OK\r\nContent-Ty") },
@@ -126,9 +136,9 @@ sub headers {
 sub encodings {
     my $bomb = Compress::Zlib::memGzip('[' . ' ' x (20 << 20) . ']');
     return (
-        'gzip that is none' => { headers => [['Content-Type', 'application/json'], ['Content-Encoding', 'gzip']], body => 'no gzip' },
-        'a gzip bomb' => { headers => [['Content-Type', 'application/json'], ['Content-Encoding', 'gzip']], body => $bomb },
-        'an encoding nobody knows' => { headers => [['Content-Type', 'application/json'], ['Content-Encoding', 'x-y']], body => "\1\2" },
+        'gzip that is none' => { encoded('gzip', 'no gzip') },
+        'a gzip bomb' => { encoded('gzip', $bomb) },
+        'an encoding nobody knows' => { encoded('x-y', "\1\2") },
     );
 }
 

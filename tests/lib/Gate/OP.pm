@@ -6,15 +6,18 @@ package Gate::OP;
 # what the provider is to get wrong, and asks afterwards what it was asked.
 #
 #   my $op = Gate::OP->start(port => ...);     issuer http://127.0.0.1:PORT
-#   $op->tenant('cold')                        another provider on the same port: its own issuer http://127.0.0.1:PORT/cold,
-#                                              users, counters, faults; nobody has heard of it before
-#   $op->calls; $op->calls('T')                calls since the last reset, by letter: D discovery, J jwks, A authorize,
-#                                              T token (and T:grant_type), U userinfo, I introspect, R revoke,
-#                                              E end_session, P par, X anything else
-#   $op->requests('token')                     what was asked: method, query, headers, form ([name, value] pairs), auth
-#   $op->set(access_token => 'opaque')         an ordinary setting; the list is in Gate::OP::Issuer
-#   $op->fault(token => status => 500)         a misbehaviour on the wire; see Gate::Wire, and `fault` below
-#   $op->lie(id_token => set => {aud => 'x'})  a well-formed untruth; see `lie` below
+#   $op->tenant('cold')                        another provider on the same port: its own issuer
+#                                              http://127.0.0.1:PORT/cold, users, counters, faults;
+#                                              nobody has heard of it before
+#   $op->calls; $op->calls('T')                calls since the last reset, by letter: D discovery,
+#                                              J jwks, A authorize, T token (and T:grant_type),
+#                                              U userinfo, I introspect, R revoke, E end_session,
+#                                              P par, X anything else
+#   $op->requests('token')                     what was asked: method, query, headers, auth,
+#                                              form ([name, value] pairs)
+#   $op->set(access_token => 'opaque')         an ordinary setting: the list is in Gate::OP::Issuer
+#   $op->fault(token => status => 500)         a misbehaviour on the wire: see `fault` below
+#   $op->lie(id_token => set => {aud => 'x'})  a well-formed untruth: see `lie` below
 #   $op->honest                                neither faults nor lies any more
 #   $op->mint(claims => {...})                 any token, made here and now
 use strict;
@@ -88,8 +91,10 @@ sub fault {
 
 # $op->lie(WHAT, ...). WHAT and what can be said of it:
 #   id_token, access_token                     the twists of Gate::JOSE::jwt
-#   discovery, jwks, token, userinfo, introspect, par   set => {}, drop => [], twice => {}, text => "instead of the JSON"
-#   authorize                                  set => {}, drop => [], error => CODE, error_description => TEXT
+#   discovery, jwks, token, userinfo, introspect, par   set => {}, drop => [], twice => {},
+#                                              text => "instead of the JSON"
+#   authorize                                  set => {}, drop => [], twice => {}, error => CODE,
+#                                              error_description => TEXT
 # $op->lie(WHAT) alone: the truth again.
 sub lie {
     my ($self, $what, %lie) = @_;
@@ -104,8 +109,12 @@ sub rotate { my ($self, %how) = @_; return $self->tell('rotate', \%how) }
 
 # The client is switched off at the provider. how 'inactive': its tokens are no longer active, and
 # it gets none; 'rejected': it is told invalid_client, whatever it asks.
-sub deactivate { my ($self, $client, $how) = @_; $self->tell('deactivate', $client, $how // 'inactive'); return $self }
-sub activate   { my ($self, $client) = @_; $self->tell('deactivate', $client, undef); return $self }
+sub deactivate {
+    my ($self, $client, $how) = @_;
+    $self->tell('deactivate', $client, $how // 'inactive');
+    return $self;
+}
+sub activate { my ($self, $client) = @_; $self->tell('deactivate', $client, undef); return $self }
 
 # The token is dead from now on, however well it is signed.
 sub kill_token { my ($self, $token) = @_; $self->tell('kill', $token); return $self }

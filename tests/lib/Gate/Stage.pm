@@ -93,7 +93,10 @@ sub write {
     mkdir $_ for "$server/conf/tests", "$server/logs", "$self->{stage}/secrets";
     put("$self->{stage}/secrets/$_", "$SECRET{$_}\n", 0600) for keys %SECRET;
     put("$server/conf/modules.conf", $self->modules);
-    put("$server/conf/module.conf", "LoadModule oidc_gate_module $self->{module}\nLogLevel info oidc_gate:trace8\n") if $self->{module} ne 'none';
+    put("$server/conf/module.conf", <<"CONF") if $self->{module} ne 'none';
+LoadModule oidc_gate_module $self->{module}
+LogLevel   info oidc_gate:trace8
+CONF
     for my $file (@{ $self->{tests} }) {
         my $text = do { local (@ARGV, $/) = $file; <> };
         next if $self->{module} eq 'none' && $text !~ /^use Gate::Test\b.*':rig'/m;
@@ -111,7 +114,8 @@ sub modules {
     open my $in, '<', "$self->{server}/conf/modules.list" or die "modules.list: $!";
     my @names = ("mpm_$self->{mpm}", $self->{mpm} eq 'prefork' ? 'cgi' : 'cgid');
     push @names, grep { length && !/^#/ } map { s/\s+//gr } <$in>;
-    @names = grep { $_ ne 'http2' } @names if $self->{mpm} eq 'prefork';   # it says itself that they do not go together
+    # mod_http2 says itself that it does not go with prefork.
+    @names = grep { $_ ne 'http2' } @names if $self->{mpm} eq 'prefork';
     return join '', map { "LoadModule ${_}_module $libexec/mod_$_.so\n" } @names;
 }
 

@@ -35,8 +35,8 @@ use Gate::OP ();
 use Gate::Wire ();
 
 our @EXPORT = qw(
-    provider backend port url ua get browse post request login start_login at_provider call_back follow basic bearer
-    raw_request parallel until_true json header_values cookies_of cookie_of gate_cookies has_gate_session
+    provider backend port url ua get browse post request basic bearer
+    login start_login at_provider call_back follow raw_request parallel until_true json header_values cookies_of cookie_of gate_cookies has_gate_session
     row status_is denied calls_are upstream_is redirects_to
     log_lines log_like log_unlike expect_log deny_line
     config_fails config_ok config_output write_file slurp decoded
@@ -45,6 +45,7 @@ our @EXPORT = qw(
 my $NAME = basename($0) =~ s/\.t$//r;
 my $LOGS = Apache::Test::vars('t_logs');
 my $PROTECTED = Gate::Backend::MARKER;
+my $JSON = JSON::PP->new->utf8->canonical->allow_nonref;
 my $DEADLINE = 5;                       # seconds that anything may take to come about
 
 my (@PEERS, $BACKEND, $LOG_FROM);
@@ -58,7 +59,8 @@ sub import {
     *{ caller() . "::$_" } = \&$_ for @EXPORT;
     Test::More->export_to_level(1);
     my $rig = grep { $_ eq ':rig' } @how;
-    Test::More::plan(skip_all => 'the module is not loaded') if !$rig && Apache::Test::vars('module') eq 'none';
+    my $none = Apache::Test::vars('module') eq 'none';
+    Test::More::plan(skip_all => 'the module is not loaded') if $none && !$rig;
     begin_log();
     return;
 }
@@ -83,8 +85,8 @@ sub port {
     if (!%HOSTS) {
         my $stage = do { require Gate::Stage; bless { block => \%BLOCK }, 'Gate::Stage' };
         my %seen;
-        my @names = grep { length && $_ ne 'main' && !$seen{$_}++ } slurp($0) =~ /^=httpd[ \t]*(\S*)[ \t]*$/mg;
-        %HOSTS = $stage->ports($NAME, @names);
+        my @hosts = slurp($0) =~ /^=httpd[ \t]*(\S*)[ \t]*$/mg;
+        %HOSTS = $stage->ports($NAME, grep { length && $_ ne 'main' && !$seen{$_}++ } @hosts);
     }
     return $HOSTS{ $name // '' } // die "no virtual host '$name' in $NAME.t\n";
 }
@@ -116,16 +118,17 @@ sub backend {
 # A browser of its own: cookies, and no redirect followed. Whatever cookie the gate gives it must
 # never show in a log.
 sub ua {
-    my $ua = LWP::UserAgent->new(cookie_jar => HTTP::Cookies->new(hide_cookie2 => 1), timeout => 20, agent => 'tests',
-                                 requests_redirectable => [], keep_alive => 1,
-                                 ssl_opts => { SSL_ca_file => Apache::Test::vars('stage') . '/tests/lib/keys/ca.crt' });
+    my $authority = Apache::Test::vars('stage') . '/tests/lib/keys/ca.crt';
+    my $ua = LWP::UserAgent->new(
+        cookie_jar => HTTP::Cookies->new(hide_cookie2 => 1), requests_redirectable => [],
+        timeout => 20, agent => 'tests', keep_alive => 1, ssl_opts => { SSL_ca_file => $authority });
     $ua->add_handler(response_done => \&note_cookies);
     return $ua;
 }
 
 sub note_cookies {
     my ($response) = @_;
-    my @values = grep { length > 15 } map { /^[^=]*oidc-gate[^=]*=([^;]+)/ } $response->header('Set-Cookie') or return;
+    my @values = map { /^[^=]*oidc-gate[^=]*=([^;]{16,})/ } $response->header('Set-Cookie') or return;
     open my $out, '>>', "$LOGS/secrets" or return;
     print $out map { "$_\n" } @values;
     return;
@@ -151,7 +154,8 @@ sub browse { my ($ua, $path, @headers) = @_; return request($ua, GET => $path, @
 sub post {
     my ($ua, $path, $pairs, @headers) = @_;
     my $form = Gate::Wire::form_text(map { [@$pairs[$_ * 2, $_ * 2 + 1]] } 0 .. @$pairs / 2 - 1);
-    return request($ua, POST => $path, 'Content-Type' => 'application/x-www-form-urlencoded', @headers, Content => $form);
+    my @type = ('Content-Type' => 'application/x-www-form-urlencoded');
+    return request($ua, POST => $path, @type, @headers, Content => $form);
 }
 
 sub basic  { my ($id, $secret) = @_; return (Authorization => 'Basic ' . encode_base64("$id:$secret", '')) }
@@ -173,7 +177,8 @@ sub start_login { my ($ua, $path) = @_; return browse($ua, $path) }
 # answers, a redirect back.
 sub at_provider {
     my ($ua, $start, %who) = @_;
-    my $to = URI->new($start->header('Location') // die 'no redirect to the provider: ' . $start->status_line . "\n");
+    my $to = URI->new($start->header('Location')
+        // die 'no redirect to the provider: ' . $start->status_line . "\n");
     $to->query_form($to->query_form, _user => $who{user}) if defined $who{user};
     return browse($ua, $to);
 }
@@ -206,7 +211,8 @@ sub call_back {
 # for a while.
 sub raw_request {
     my ($bytes, %to) = @_;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $to{port} // port($to{host}), Timeout => $DEADLINE)
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', Timeout => $DEADLINE,
+                                       PeerPort => $to{port} // port($to{host}))
         or die "no connection: $@\n";
     print $socket $bytes;
     my $answer = '';
@@ -239,8 +245,8 @@ sub parallel {
         if (!$pid) {
             close $gate_in;
             sysread $gate_out, my $go, 1;      # all start when the other end closes
-            my $result = eval { JSON::PP->new->utf8->allow_nonref->encode($do->($number)) };
-            print $to $result // JSON::PP->new->utf8->allow_nonref->encode("died: $@");
+            my $result = eval { $JSON->encode($do->($number)) };
+            print $to $result // $JSON->encode("died: $@");
             close $to;
             POSIX::_exit(0);
         }
@@ -248,7 +254,7 @@ sub parallel {
         { pid => $pid, from => $from };
     } 1 .. $count;
     close $gate_in;
-    my @results = map { JSON::PP->new->utf8->allow_nonref->decode(do { local $/; readline $_->{from} } // 'null') } @children;
+    my @results = map { $JSON->decode(do { local $/; readline $_->{from} } // 'null') } @children;
     waitpid $_->{pid}, 0 for @children;
     return @results;
 }
@@ -267,7 +273,7 @@ sub until_true {
 
 # --- reading answers ---
 
-sub json { return eval { JSON::PP->new->utf8->decode($_[0]->content) } }
+sub json { return eval { $JSON->decode($_[0]->content) } }
 
 # All values of a header, each line apart.
 sub header_values { my ($response, $name) = @_; return $response->header($name) }
@@ -291,7 +297,9 @@ sub cookie_of { my ($response, $name) = @_; return (grep { $_->{name} =~ $name }
 sub gate_cookies {
     my ($ua, $kind) = @_;
     my @found;
-    $ua->cookie_jar->scan(sub { push @found, { name => $_[1], value => $_[2] } if $_[1] =~ /^(?:__Host-)?oidc-gate-/ });
+    $ua->cookie_jar->scan(sub {
+        push @found, { name => $_[1], value => $_[2] } if $_[1] =~ /^(?:__Host-)?oidc-gate-/;
+    });
     my $is_login = qr/oidc-gate-login-/;
     return grep { ($kind // '') eq 'login' ? $_->{name} =~ $is_login : $_->{name} !~ $is_login } @found;
 }
@@ -334,7 +342,8 @@ sub denied {
     push @wrong, 'no Cache-Control: no-store' if ($response->header('Cache-Control') // '') !~ /no-store/;
     push @wrong, 'a 401 without a challenge' if $status == 401 && !$response->header('WWW-Authenticate');
     push @wrong, 'a request at the backend' if $BACKEND && $BACKEND->count;
-    Test::More::ok(!@wrong, $name) or Test::More::diag(join "\n", @wrong, substr $response->as_string, 0, 1500);
+    Test::More::ok(!@wrong, $name)
+        or Test::More::diag(join "\n", @wrong, substr $response->as_string, 0, 1500);
     return !@wrong;
 }
 
@@ -356,7 +365,8 @@ sub calls_are {
     $op->reset;
     my %want = map { /^([A-Z])(<=|>=|)(\d+)$/ ? ($1 => [$2, $3]) : die "calls '$_'\n" } split ' ', $want;
     my @wrong;
-    for my $letter (sort map { keys %$_ } \%want, { map { $_ => 1 } grep { /^[BCDF-Z]$/ && !$want{$_} } keys %$got }) {
+    my %all = (%want, map { $_ => 1 } grep { /^[BCDF-Z]$/ } keys %$got);
+    for my $letter (sort keys %all) {
         my ($how, $count) = @{ $want{$letter} // ['', 0] };
         my $is = $got->{$letter} // 0;
         push @wrong, "$letter$is, not $letter$how$count"
@@ -403,7 +413,8 @@ sub log_like {
     expect_log($pattern);
     my $found = until_true(sub { scalar grep { $_ =~ $pattern } log_lines() }, 2);
     Test::More::ok($found, $name // "logged: $pattern")
-        or Test::More::diag("nothing like $pattern in\n", map { "  $_\n" } grep { /oidc_gate:|:(warn|error)\]/ } log_lines());
+        or Test::More::diag("nothing like $pattern in\n", map { "  $_\n" }
+                                grep { /oidc_gate:|:(warn|error)\]/ } log_lines());
     return $found;
 }
 

@@ -116,7 +116,8 @@ sub let_in {
     my ($self, $door) = @_;
     while (my $socket = $door->{socket}->accept) {
         $socket->blocking(0);
-        $self->{lines}{ fileno $socket } = { socket => $socket, answer => $door->{answer}, in => '', due => 0 };
+        $self->{lines}{ fileno $socket } =
+            { socket => $socket, answer => $door->{answer}, in => '', due => 0 };
     }
     return;
 }

@@ -16,8 +16,8 @@ use Gate::JOSE qw(decode half_hash json_encode jwk jwt random_id verify);
 use Gate::Wire qw(form_text header);
 
 my %ALICE = (
-    sub => 'alice-sub', preferred_username => 'alice', name => "Alice Li\x{f8}nn \x{674e}", email => 'alice@example.org',
-    email_verified => JSON::PP::true, groups => ['staff', 'ops'], kong_claim => ['kong_group'],
+    sub => 'alice-sub', preferred_username => 'alice', name => "Alice Li\x{f8}nn \x{674e}",
+    email => 'alice@example.org', email_verified => JSON::PP::true, groups => ['staff', 'ops'], kong_claim => ['kong_group'],
     realm_access => { roles => ['admin', 'user'] }, 'https://x.io/roles' => ['admin'],
 );
 my %MALLORY = (
@@ -43,17 +43,18 @@ my %SETTING = (
     refresh => 1,                 # whether the code flow gives a refresh token
     refresh_id_token => 1,        # whether a refresh gives a new ID token
     par => 0,                     # whether the metadata names a PAR endpoint
-    claims_in => {},              # id_token, access_token, userinfo, introspection: [names]; otherwise all of a user's
+    claims_in => {},              # where => [names]: id_token, access_token, userinfo, introspection.
+                                  # all of a user's claims otherwise
     auth_methods => [qw(client_secret_basic client_secret_post)],
-    secrets_file => undef,        # where each secret that was made or seen is written down, for the runner to look for
+    secrets_file => undef,        # where secrets are written down, for the runner to look for
 );
 
 sub new {
     my ($class, %with) = @_;
     my %settings = map { $_ => exists $with{$_} ? $with{$_} : $SETTING{$_} } keys %SETTING;
     $settings{$_} = { %{ $SETTING{$_} }, %{ $with{$_} // {} } } for qw(users clients);
-    return bless { %settings, lies => {}, codes => {}, tokens => {}, grants => {}, pushed => {}, asserted => {},
-                   reuse => 0, key => 'rsa1', off => {} }, $class;
+    return bless { %settings, lies => {}, codes => {}, tokens => {}, grants => {}, pushed => {},
+                   asserted => {}, reuse => 0, key => 'rsa1', off => {} }, $class;
 }
 
 # --- answers ---
@@ -69,7 +70,8 @@ sub document {
     my ($self, $name, $truth, @headers) = @_;
     my $lie = $self->{lies}{$name} or return json_answer(200, $truth, @headers);
     return json_answer(200, $lie->{text}) if defined $lie->{text};
-    return json_answer(200, Gate::JOSE::doubled(Gate::JOSE::bend($truth, @$lie{qw(set drop)}), $lie->{twice}));
+    my $bent = Gate::JOSE::bend($truth, @$lie{qw(set drop)});
+    return json_answer(200, Gate::JOSE::doubled($bent, $lie->{twice}));
 }
 
 sub oauth_error {
@@ -80,7 +82,8 @@ sub oauth_error {
 
 sub page {
     my ($status, $text) = @_;
-    return { status => $status, body => "<html><p>$text</p></html>", headers => [['Content-Type', 'text/html']] };
+    return { status => $status, body => "<html><p>$text</p></html>",
+             headers => [['Content-Type', 'text/html']] };
 }
 
 sub redirect {
@@ -120,7 +123,8 @@ sub discovery {
         revocation_endpoint_auth_methods_supported => $self->{auth_methods},
         code_challenge_methods_supported => ['S256'], scopes_supported => [qw(openid profile email)],
         authorization_response_iss_parameter_supported => JSON::PP::true,
-        backchannel_logout_supported => JSON::PP::true, backchannel_logout_session_supported => JSON::PP::true,
+        backchannel_logout_supported => JSON::PP::true,
+        backchannel_logout_session_supported => JSON::PP::true,
     });
 }
 
@@ -158,7 +162,8 @@ sub secret {
     my ($self, $text) = @_;
     my $file = $self->{secrets_file} // return $text;
     open my $out, '>>', $file or die "$file: $!";
-    print $out map { "$_\n" } grep { length > 7 } map { substr $_, 0, 40 } $text =~ /^[^.]+\.([^.]+)\.(.*)$/ ? ($1, $2) : $text;
+    my @parts = $text =~ /^[^.]+\.([^.]+)\.(.*)$/ ? ($1, $2) : $text;
+    print $out map { substr($_, 0, 40) . "\n" } grep { length > 7 } @parts;
     return $text;
 }
 
@@ -178,7 +183,8 @@ sub usual_claims {
 
 sub access_claims {
     my ($self, $grant) = @_;
-    my @person = defined $grant->{user} ? $self->person($grant->{user}, 'access_token') : (sub => $grant->{client});
+    my @person = defined $grant->{user} ? $self->person($grant->{user}, 'access_token')
+                                        : (sub => $grant->{client});
     return { @person, $self->usual_claims($grant), aud => $self->{audience}, client_id => $grant->{client},
              scope => $grant->{scope} };
 }
@@ -186,8 +192,9 @@ sub access_claims {
 sub new_access_token {
     my ($self, $grant) = @_;
     my $claims = $self->access_claims($grant);
-    my $text = $self->{access_token} eq 'jwt' ? $self->token_text(access_token => $claims, { typ => 'at+jwt' })
-                                              : $self->remember(random_id(), access_token => $claims);
+    my $text = $self->{access_token} eq 'jwt'
+        ? $self->token_text(access_token => $claims, { typ => 'at+jwt' })
+        : $self->remember(random_id(), access_token => $claims);
     $self->{tokens}{$text}{grant} = $grant;
     return $text;
 }
@@ -200,8 +207,9 @@ sub new_refresh_token {
 sub new_id_token {
     my ($self, $grant, $access_token, $nonce) = @_;
     return $self->token_text(id_token => {
-        $self->person($grant->{user}, 'id_token'), $self->usual_claims($grant), aud => $grant->{client},
-        auth_time => $grant->{auth_time}, sid => $grant->{sid}, at_hash => half_hash($self->{alg}, $access_token),
+        $self->person($grant->{user}, 'id_token'), $self->usual_claims($grant),
+        aud => $grant->{client}, auth_time => $grant->{auth_time}, sid => $grant->{sid},
+        at_hash => half_hash($self->{alg}, $access_token),
         defined $nonce ? (nonce => $nonce) : (), defined $grant->{acr} ? (acr => $grant->{acr}) : (),
     }, { typ => 'JWT' });
 }
@@ -239,7 +247,8 @@ sub authenticate {
     $request->{auth} = $how;
     my $client = $self->{clients}{ $id // '' };
     my $known = $client && ($self->{off}{$id} // '') ne 'rejected' && $self->proven($client, $how, $secret);
-    return $known ? ($id, undef) : (undef, oauth_error(401, 'invalid_client', 'unknown client or wrong secret'));
+    return ($id, undef) if $known;
+    return (undef, oauth_error(401, 'invalid_client', 'unknown client or wrong secret'));
 }
 
 sub proven {
@@ -268,7 +277,8 @@ sub asserted {
 
 sub authorize {
     my ($self, $request) = @_;
-    my $ask = eval { single(@{ $request->{query_pairs} }, @{ $request->{form} }) } or return page(400, "doubled: $@");
+    my $ask = eval { single(@{ $request->{query_pairs} }, @{ $request->{form} }) }
+        or return page(400, "doubled: $@");
     if (defined $ask->{request_uri}) {
         my $pushed = delete $self->{pushed}{ $ask->{request_uri} };
         return page(400, 'request_uri') unless $pushed && $pushed->{client_id} eq ($ask->{client_id} // '');
@@ -278,12 +288,13 @@ sub authorize {
     return page(400, $problem) if $problem;
     my $lie = $self->{lies}{authorize} // {};
     my $error = $lie->{error} // $self->refusal($ask);
-    my %answer = $error
-        ? (error => $error, defined $lie->{error_description} ? (error_description => $lie->{error_description}) : ())
-        : (code => $self->new_code($ask));
-    my $truth = { %answer, iss => $self->{issuer}, defined $ask->{state} ? (state => $ask->{state}) : () };
-    my $said = Gate::JOSE::bend($truth, @$lie{qw(set drop)});
-    my @pairs = ((map { [$_, $said->{$_}] } sort keys %$said), map { [$_, $lie->{twice}{$_}] } keys %{ $lie->{twice} // {} });
+    my %truth = (iss => $self->{issuer}, state => $ask->{state},
+                 $error ? (error => $error, error_description => $lie->{error_description})
+                        : (code => $self->new_code($ask)));
+    my $said = Gate::JOSE::bend(\%truth, @$lie{qw(set drop)});
+    my $again = $lie->{twice} // {};
+    my @pairs = ((map { [$_, $said->{$_}] } grep { defined $said->{$_} } sort keys %$said),
+                 map { [$_, $again->{$_}] } sort keys %$again);
     return form_post($ask->{redirect_uri}, @pairs) if ($ask->{response_mode} // '') eq 'form_post';
     return redirect($ask->{redirect_uri} . ($ask->{redirect_uri} =~ /\?/ ? '&' : '?') . form_text(@pairs));
 }
@@ -294,7 +305,8 @@ sub unfit {
     my $client = $self->{clients}{ $ask->{client_id} // '' } or return 'unknown client';
     my $uri = $ask->{redirect_uri} // return 'no redirect_uri';
     return 'redirect_uri' unless $uri =~ m{^https?://[^#]+$};
-    return 'redirect_uri is not registered' if $client->{redirect_uris} && !grep { $_ eq $uri } @{ $client->{redirect_uris} };
+    my $registered = $client->{redirect_uris} or return;
+    return 'redirect_uri is not registered' unless grep { $_ eq $uri } @$registered;
     return;
 }
 
@@ -316,14 +328,16 @@ sub new_code {
     my ($acr) = split / /, $ask->{acr_values} // '';
     my %grant = (client => $ask->{client_id}, user => $ask->{_user} // $self->{user}, scope => $ask->{scope},
                  auth_time => time, sid => random_id(12), acr => $acr);
-    $self->{codes}{$code} = { grant => \%grant, map { $_ => $ask->{$_} } qw(redirect_uri code_challenge nonce) };
+    $self->{codes}{$code} = { grant => \%grant,
+                              map { $_ => $ask->{$_} } qw(redirect_uri code_challenge nonce) };
     return $self->secret($code);
 }
 
 sub form_post {
     my ($to, @pairs) = @_;
     my $escape = sub { $_[0] =~ s/([&<>"])/'&#' . ord($1) . ';'/ger };
-    my $inputs = join '', map { sprintf '<input type="hidden" name="%s" value="%s">', map { $escape->($_) } @$_ } @pairs;
+    my $input = '<input type="hidden" name="%s" value="%s">';
+    my $inputs = join '', map { sprintf $input, map { $escape->($_) } @$_ } @pairs;
     return page(200, sprintf '<form method="post" action="%s">%s</form>', $escape->($to), $inputs);
 }
 
@@ -343,7 +357,8 @@ sub par {
 # --- the token endpoint ---
 
 my %GRANT = (
-    authorization_code => \&by_code, refresh_token => \&by_refresh, client_credentials => \&by_client_credentials,
+    authorization_code => \&by_code, refresh_token => \&by_refresh,
+    client_credentials => \&by_client_credentials,
 );
 
 sub token {
@@ -356,13 +371,15 @@ sub token {
     return oauth_error(401, 'invalid_client', 'switched off') if $self->{off}{$client};
     my $type = $form->{grant_type} // '';
     my $grant = $GRANT{$type} // return oauth_error(400, 'unsupported_grant_type', $type);
-    return oauth_error(400, 'unauthorized_client', $type) unless grep { $_ eq $type } @{ $self->{clients}{$client}{grants} };
+    my $allowed = $self->{clients}{$client}{grants};
+    return oauth_error(400, 'unauthorized_client', $type) unless grep { $_ eq $type } @$allowed;
     return $grant->($self, $client, $form);
 }
 
 sub by_code {
     my ($self, $client, $form) = @_;
-    my $code = $self->{codes}{ $form->{code} // '' } or return oauth_error(400, 'invalid_grant', 'no such code');
+    my $code = $self->{codes}{ $form->{code} // '' }
+        or return oauth_error(400, 'invalid_grant', 'no such code');
     my $grant = $code->{grant};
     if ($code->{used}++) {
         $grant->{dead} = 1;
@@ -371,18 +388,21 @@ sub by_code {
     }
     my $challenge = encode_base64url(sha256($form->{code_verifier} // ''));
     return oauth_error(400, 'invalid_grant', 'another client') if $grant->{client} ne $client;
-    return oauth_error(400, 'invalid_grant', 'redirect_uri') if ($form->{redirect_uri} // '') ne $code->{redirect_uri};
+    return oauth_error(400, 'invalid_grant', 'redirect_uri')
+        if ($form->{redirect_uri} // '') ne $code->{redirect_uri};
     return oauth_error(400, 'invalid_grant', 'code_verifier') if $challenge ne $code->{code_challenge};
     return oauth_error(400, 'invalid_grant', 'too late') if $grant->{auth_time} + 60 < time;
     my $access_token = $self->new_access_token($grant);
-    return $self->token_answer($grant, $access_token, $self->new_id_token($grant, $access_token, $code->{nonce}),
+    my $id_token = $self->new_id_token($grant, $access_token, $code->{nonce});
+    return $self->token_answer($grant, $access_token, $id_token,
                                $self->{refresh} ? $self->new_refresh_token($grant) : undef);
 }
 
 sub by_refresh {
     my ($self, $client, $form) = @_;
     my $token = $self->{tokens}{ $form->{refresh_token} // '' };
-    return oauth_error(400, 'invalid_grant', 'no such refresh token') unless $token && $token->{kind} eq 'refresh_token';
+    return oauth_error(400, 'invalid_grant', 'no such refresh token')
+        unless $token && $token->{kind} eq 'refresh_token';
     my $grant = $token->{grant};
     if ($token->{used}++) {
         $grant->{dead} = 1;
@@ -433,8 +453,10 @@ sub introspect {
     my $token = $self->live($form->{token}, 'access_token');
     return $self->document(introspect => { active => JSON::PP::false }) unless $token;
     my %claims = %{ $token->{claims} };
-    my $only = $self->{claims_in}{introspection};
-    %claims = map { $_ => $claims{$_} } grep { exists $claims{$_} } qw(iss sub aud exp iat jti client_id scope), @$only if $only;
+    if (my $only = $self->{claims_in}{introspection}) {
+        my @names = (qw(iss sub aud exp iat jti client_id scope), @$only);
+        %claims = map { $_ => $claims{$_} } grep { exists $claims{$_} } @names;
+    }
     return $self->document(introspect => { active => JSON::PP::true, token_type => 'Bearer', %claims });
 }
 
@@ -449,7 +471,8 @@ sub revoke {
 
 sub end_session {
     my ($self, $request) = @_;
-    my $ask = eval { single(@{ $request->{query_pairs} }, @{ $request->{form} }) } or return page(400, "doubled: $@");
+    my $ask = eval { single(@{ $request->{query_pairs} }, @{ $request->{form} }) }
+        or return page(400, "doubled: $@");
     my $hint = $self->{tokens}{ $ask->{id_token_hint} // '' };
     return page(400, 'id_token_hint') unless $hint && $hint->{kind} eq 'id_token';
     my $to = $ask->{post_logout_redirect_uri} // return page(200, 'signed out');
@@ -482,7 +505,8 @@ sub tell_rotate {
     my %next = (rsa1 => 'rsa2', rsa2 => 'rsa3', rsa3 => 'rsa1');
     my $old = $self->{key};
     $self->{key} = $next{$old};
-    $self->{keys} = [$self->{key}, grep { $_ ne $self->{key} && ($how->{keep} || $_ ne $old) } @{ $self->{keys} }];
+    my @others = grep { $_ ne $self->{key} && ($how->{keep} || $_ ne $old) } @{ $self->{keys} };
+    $self->{keys} = [$self->{key}, @others];
     return $self->{key};
 }
 
@@ -505,21 +529,27 @@ sub tell_usual {
     my ($self, $kind, $how) = @_;
     my %grant = (client => 'c-web', scope => 'openid', auth_time => time, %$how);
     my $facts = { alg => $self->{alg}, key => $self->signing_key($self->{alg}) };
-    return [$self->access_claims(\%grant), { typ => 'at+jwt' }, $facts] if $kind =~ /^(access|opaque)$/;
+    if ($kind =~ /^(access|opaque)$/) {
+        return [$self->access_claims(\%grant), { typ => 'at+jwt' }, $facts];
+    }
     my %common = ($self->usual_claims(\%grant), aud => $grant{client});
-    return [{ %common, sub => $self->{users}{ $grant{user} // $self->{user} }{sub},
-              events => { 'http://schemas.openid.net/event/backchannel-logout' => {} } }, { typ => 'logout+jwt' }, $facts]
-        if $kind eq 'logout';
-    return [{ $self->person($grant{user} // $self->{user}, 'id_token'), %common, auth_time => time }, { typ => 'JWT' }, $facts]
-        if $kind eq 'id';
-    die "no kind '$kind'\n";
+    my %person = $self->person($grant{user} // $self->{user}, 'id_token');
+    if ($kind eq 'id') {
+        return [{ %person, %common, auth_time => time }, { typ => 'JWT' }, $facts];
+    }
+    die "no kind '$kind'\n" if $kind ne 'logout';
+    my $event = { 'http://schemas.openid.net/event/backchannel-logout' => {} };
+    return [{ %common, sub => $person{sub}, events => $event }, { typ => 'logout+jwt' }, $facts];
 }
 
 sub tell_know {
     my ($self, $text, $kind, $claims) = @_;
-    my ($user) = grep { ($self->{users}{$_}{sub} // '') eq ($claims->{sub} // "\0") } keys %{ $self->{users} };
-    my %kind = (access => 'access_token', opaque => 'access_token', id => 'id_token', logout => 'logout_token');
-    $self->remember($text, $kind{$kind}, $claims, grant => { user => $user, client => $claims->{client_id} });
+    my $users = $self->{users};
+    my ($user) = grep { ($users->{$_}{sub} // '') eq ($claims->{sub} // "\0") } keys %$users;
+    my %kind = (access => 'access_token', opaque => 'access_token', id => 'id_token',
+                logout => 'logout_token');
+    $self->remember($text, $kind{$kind}, $claims,
+                    grant => { user => $user, client => $claims->{client_id} });
     return;
 }
 

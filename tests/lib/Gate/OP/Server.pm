@@ -11,8 +11,8 @@ use Gate::JOSE qw(json_encode);
 use Gate::OP::Issuer ();
 use Gate::Wire qw(form_pairs header);
 
-my %LETTER = (discovery => 'D', jwks => 'J', authorize => 'A', token => 'T', userinfo => 'U', introspect => 'I',
-              revoke => 'R', end_session => 'E', par => 'P', other => 'X');
+my %LETTER = (discovery => 'D', jwks => 'J', authorize => 'A', token => 'T', userinfo => 'U',
+              introspect => 'I', revoke => 'R', end_session => 'E', par => 'P', other => 'X');
 my $ENDPOINTS = join '|', grep { !/discovery|other/ } keys %LETTER;
 my $WELL_KNOWN = qr{/\.well-known/(?:openid-configuration|oauth-authorization-server)};
 my $KEPT = 5000;
@@ -95,19 +95,25 @@ sub own_answer {
     my ($fault) = @_;
     my %answer = %$fault;
     my $json = [['Content-Type', 'application/json']];
-    if (exists $answer{json})     { $answer{body} = json_encode(delete $answer{json}); $answer{headers} //= $json }
-    if (delete $answer{html})     { @answer{qw(body headers)} = ('<html><h1>Hello</h1></html>', [['Content-Type', 'text/html']]) }
-    if (exists $answer{location}) { $answer{status} //= 302; push @{ $answer{headers} }, ['Location', delete $answer{location}] }
+    $answer{body} = json_encode(delete $answer{json}) if exists $answer{json};
+    if (delete $answer{html}) {
+        $answer{body} = '<html><h1>Hello</h1></html>';
+        $answer{headers} = [['Content-Type', 'text/html']];
+    }
+    if (exists $answer{location}) {
+        $answer{status} //= 302;
+        push @{ $answer{headers} }, ['Location', delete $answer{location}];
+    }
     $answer{headers} //= $json;
     return \%answer;
 }
 
 my %CONTROL = (
     calls    => sub { $_[0]{calls} },
-    requests => sub { my ($issuer, $endpoint) = @_; [map { slim($_) } @{ $issuer->{requests}{$endpoint} // [] }] },
+    requests => sub { my ($issuer, $at) = @_; [map { slim($_) } @{ $issuer->{requests}{$at} // [] }] },
     reset    => sub { @{ $_[0] }{qw(calls requests)} = ({}, {}); return },
     honest   => sub { $_[0]{faults} = {}; $_[0]{is}{lies} = {}; return },
-    fault    => sub { my ($issuer, $endpoint, $fault) = @_; change($issuer->{faults}, known($endpoint), $fault) },
+    fault    => sub { my ($issuer, $at, $fault) = @_; change($issuer->{faults}, known($at), $fault) },
     lie      => sub { my ($issuer, $what, $lie) = @_; change($issuer->{is}{lies}, $what, $lie) },
 );
 
