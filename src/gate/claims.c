@@ -408,7 +408,7 @@ static bool has_whole_tables(const gate_identity *identity, size_t len)
 
 static bool is_inside(uint32_t whole, uint32_t offset, uint32_t len)
 {
-    return offset <= whole && len <= whole - offset;
+    return (uint64_t)offset + len <= whole;
 }
 
 static bool is_text(const gate_identity *identity, struct text text)
@@ -442,9 +442,10 @@ static bool has_good_values(const gate_identity *identity)
     const struct value *value = values_of(identity);
     const uint32_t whole = identity->text_bytes;
     bool is_good = true;
-    for (uint32_t i = 0; i < identity->values; i++)
-        is_good &=
-            is_inside(whole, value[i].offset, value[i].len) & (value[i].type <= GATE_VALUE_JSON);
+    for (uint32_t i = 0; i < identity->values; i++) {
+        is_good &= is_inside(whole, value[i].offset, value[i].len);
+        is_good &= value[i].type <= GATE_VALUE_JSON;
+    }
     return is_good;
 }
 
@@ -551,14 +552,18 @@ bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name,
             best = entry;
     if (!best)
         return false;
-    *claim = (gate_claim){identity, best, (int)best->count, best->is_array};
+    *claim = (gate_claim){
+        .values = values_of(identity) + best->first,
+        .texts = texts_of(identity),
+        .count = (int)best->count,
+        .is_array = best->is_array,
+    };
     return true;
 }
 
 gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type)
 {
-    const struct entry *entry = claim->entry;
-    const struct value *value = values_of(claim->identity) + entry->first + i;
-    *type = (gate_value_type)value->type;
-    return (gate_span){texts_of(claim->identity) + value->offset, value->len};
+    const struct value value = ((const struct value *)claim->values)[i];
+    *type = (gate_value_type)value.type;
+    return (gate_span){claim->texts + value.offset, value.len};
 }

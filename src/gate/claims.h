@@ -96,9 +96,9 @@ typedef enum gate_value_type {
 
 /* A claim that was found; valid as long as the identity. */
 typedef struct gate_claim {
-    const gate_identity *identity;
-    const void *entry;
-    int count; /* of values: 1 for a scalar or object, any number for an array */
+    const void *values; /* the first of them, within the record, */
+    const char *texts;  /* and what they point into */
+    int count;          /* of values: 1 for a scalar or object, any number for an array */
     bool is_array;
 } gate_claim;
 

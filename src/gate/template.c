@@ -91,26 +91,25 @@ static bool has_suspect(const char *bytes)
     return (((word - each * 0x20) & ~word) | ((del - each) & ~del)) & high;
 }
 
-/* Tokens and lists are long, and this reads all of them on every request: eight bytes at a time. */
-static bool has_forbidden(gate_span s)
+static bool has_forbidden_byte(const char *bytes, size_t len)
 {
-    size_t i = 0;
-    while (i < s.len) {
-        if (s.len - i >= sizeof(uint64_t) && !has_suspect(s.ptr + i))
-            i += sizeof(uint64_t);
-        else if (is_forbidden((unsigned char)s.ptr[i]))
+    for (size_t i = 0; i < len; i++)
+        if (is_forbidden((unsigned char)bytes[i]))
             return true;
-        else
-            i++;
-    }
     return false;
 }
 
-static gate_reason put_raw(writer *w, gate_span value)
+/* Tokens and lists are long, and this reads all of them on every request: eight bytes at a time,
+ * and the last eight once more where some are left over. */
+static bool has_forbidden(const char *bytes, size_t len)
 {
-    if (has_forbidden(value))
-        return refuse(w, "holds a control character; see encode=");
-    return put(w, value);
+    const size_t step = sizeof(uint64_t);
+    if (len < step)
+        return has_forbidden_byte(bytes, len);
+    for (size_t i = 0; i + step <= len; i += step)
+        if (has_suspect(bytes + i) && has_forbidden_byte(bytes + i, step))
+            return true;
+    return has_suspect(bytes + len - step) && has_forbidden_byte(bytes + len - step, step);
 }
 
 static bool is_unreserved(char c)
@@ -141,7 +140,7 @@ static const struct encoding {
     const char *name;
     gate_reason (*encode)(writer *w, gate_span value);
 } encodings[] = {
-    {"raw", put_raw},
+    {"raw", put},
     {"percent", put_percent},
     {"base64url", put_base64url},
 };
@@ -249,7 +248,7 @@ const char *gate_template_compile(apr_pool_t *p, const char *text, const char *c
     gate_template *made = apr_pcalloc(p, sizeof *made);
     const char *problem = NULL;
     made->separator = GATE_SPAN(",");
-    made->encode = put_raw;
+    made->encode = put;
 
     const char *rest = apr_pstrdup(p, text);
     while (*rest && !problem) {
@@ -364,6 +363,8 @@ static gate_reason put_segment(writer *w, const gate_template *t, const struct s
     }
     if (reason != GATE_OK || w->len == begin)
         return reason;
+    if (has_forbidden(w->bytes + begin, w->len - begin))
+        return refuse(w, "holds a control character; see encode=");
     w->ends_in_value = true;
     if (!begin && is_blank(w->bytes[0]))
         return refuse(w, "begins with a blank, which HTTP would strip; see encode=");
