@@ -137,6 +137,7 @@ static const gate_span payloads[] = {
     GATE_SPAN("/%2g"),
     GATE_SPAN("/app/%"),
     GATE_SPAN("/app/%4"),
+    GATE_SPAN("/a%25252525252fb"),
     /* dot segments that leave "//" at the front */
     GATE_SPAN("/.//evil.example"),
     GATE_SPAN("/..//evil.example"),
