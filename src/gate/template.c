@@ -54,6 +54,8 @@ struct gate_template {
 
 /* -- writing -- */
 
+_Static_assert(GATE_TEMPLATE_MAX_BYTES == 16 * 1024, "the message below names the limit");
+
 static gate_reason refuse(writer *w, const char *problem)
 {
     w->problem = problem;
@@ -63,8 +65,7 @@ static gate_reason refuse(writer *w, const char *problem)
 static gate_reason put(writer *w, gate_span s)
 {
     if (s.len > GATE_TEMPLATE_MAX_BYTES - w->len)
-        return refuse(
-            w, "makes the value longer than " APR_STRINGIFY(GATE_TEMPLATE_MAX_BYTES) " bytes");
+        return refuse(w, "makes the value longer than 16 KiB");
     memcpy(w->bytes + w->len, s.ptr, s.len);
     w->len += s.len;
     return GATE_OK;

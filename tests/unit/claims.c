@@ -433,7 +433,7 @@ static void broken_records(apr_pool_t *p)
     char *copy;
     identity_encode(p, "{\"email\":\"a@b\",\"groups\":[\"x\",\"y\",7],\"deep\":{\"a\":null}}",
                     &bytes);
-    char *record = apr_pmemdup(p, bytes.ptr, bytes.len + 0);
+    char *record = apr_pmemdup(p, bytes.ptr, bytes.len);
 
     int opened = 0;
     for (size_t len = 0; len < bytes.len; len++) {

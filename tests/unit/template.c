@@ -267,20 +267,20 @@ static void lengths(apr_pool_t *p)
     const char *longest = repeat(p, 'a', GATE_TEMPLATE_MAX_BYTES);
     gate_template_values who = {.user = longest};
     is(render(p, one, &who), longest, "a value may be as long as the limit");
-    is(render(p, two, &who), "claim_unsafe: 'x' makes the value longer than 16384 bytes",
+    is(render(p, two, &who), "claim_unsafe: 'x' makes the value longer than 16 KiB",
        "and no longer");
     who.user = apr_pstrcat(p, longest, "a", NULL);
-    is(render(p, one, &who), "claim_unsafe: %{user} makes the value longer than 16384 bytes",
+    is(render(p, one, &who), "claim_unsafe: %{user} makes the value longer than 16 KiB",
        "however it comes");
     who.user = repeat(p, '/', GATE_TEMPLATE_MAX_BYTES / 3);
     ok(strlen(render(p, compile(p, "%{user}", percent), &who)) == GATE_TEMPLATE_MAX_BYTES / 3 * 3,
        "what counts is the length as it is sent");
     who.user = repeat(p, '/', GATE_TEMPLATE_MAX_BYTES / 3 + 1);
     is(render(p, compile(p, "%{user}", percent), &who),
-       "claim_unsafe: %{user} makes the value longer than 16384 bytes", "with percent signs");
+       "claim_unsafe: %{user} makes the value longer than 16 KiB", "with percent signs");
     who.user = longest;
     is(render(p, compile(p, "%{user}", base64url), &who),
-       "claim_unsafe: %{user} makes the value longer than 16384 bytes", "or in base64url");
+       "claim_unsafe: %{user} makes the value longer than 16 KiB", "or in base64url");
 }
 
 /* Each control character at each place: none comes through, whatever stands beside it. */
