@@ -29,86 +29,90 @@ static bool reads(apr_pool_t *p, const char *text)
     return gate_json_object(p, gate_span_of(text), LIMIT) != NULL;
 }
 
+static const char *const good_texts[] = {
+    "{}",
+    " {} ",
+    "\r\n\t{\"a\" : null}\n",
+    "{\"a\":1,\"A\":2}",
+    "{\"\":0}",
+    "{\"a\":\"\\u00e9\\ud83d\\ude00\"}",
+    "{\"a\":\"\xc3\xa9\"}",
+    "{\"a\":{\"a\":{\"a\":1}}}",
+    "{\"a\":[1,\"x\",true,false,null,1.5e3,{}]}",
+    "{\"__proto__\":{\"a\":1}}",
+    "{\"a\":9223372036854775807}",
+    "{\"a\":\"[[[[[[[[[[[[[[[[[[[[{{{{{{{{{{{{\"}",
+    "{\"a\":\"\\\"[[[[[[[[[[[[[[[[[[[[\"}",
+    "{\"a\\\\\":\"[[[[[[[[[[[[[[[[[[[[[[\"}",
+};
+
+static const char *const bad_texts[] = {
+    "",
+    " ",
+    "null",
+    "1",
+    "\"a\"",
+    "[]",
+    "[{}]",
+    "{",
+    "}",
+    "{}{}",
+    "{} x",
+    "{}\"",
+    "{},",
+    "{\"a\":1,}",
+    "{\"a\":1 \"b\":2}",
+    "{a:1}",
+    "{'a':1}",
+    "{\"a\":01}",
+    "{\"a\":+1}",
+    "{\"a\":.5}",
+    "{\"a\":1.}",
+    "{\"a\":NaN}",
+    "{\"a\":Infinity}",
+    "{\"a\":-}",
+    "{\"a\":tru}",
+    "{\"a\":1}//",
+    "/**/{}",
+    "\xef\xbb\xbf{}",
+    /* duplicates, at any level and however they are spelt */
+    "{\"a\":1,\"a\":1}",
+    "{\"a\":1,\"b\":2,\"a\":3}",
+    "{\"x\":{\"a\":1,\"a\":2}}",
+    "{\"x\":[{\"a\":1,\"a\":2}]}",
+    "{\"a\":1,\"\\u0061\":2}",
+    "{\"\":1,\"\":2}",
+    /* NUL, as an escape */
+    "{\"a\":\"admin\\u0000x\"}",
+    "{\"a\\u0000b\":1}",
+    "{\"a\":\"\\u0000\"}",
+    /* broken UTF-8, broken escapes */
+    "{\"a\":\"\xff\"}",
+    "{\"a\":\"\xc3\"}",
+    "{\"a\":\"\xc0\xaf\"}",
+    "{\"a\":\"\xed\xa0\x80\"}",
+    "{\"a\":\"\xf4\x90\x80\x80\"}",
+    "{\"a\":\"\\ud800\"}",
+    "{\"a\":\"\\udc00\\ud800\"}",
+    "{\"a\":\"\\x41\"}",
+    "{\"a\":\"\n\"}",
+    "{\"a\":\"\x01\"}",
+    "{\"a\":\"\\u12\"}",
+    /* numbers that nothing can hold */
+    "{\"a\":1e400}",
+    "{\"a\":-1e400}",
+    "{\"a\":9223372036854775808}",
+    "{\"a\":123456789012345678901234567890}",
+};
+
 static void objects(apr_pool_t *p)
 {
-    static const char *const good[] = {
-        "{}",
-        " {} ",
-        "\r\n\t{\"a\" : null}\n",
-        "{\"a\":1,\"A\":2}",
-        "{\"\":0}",
-        "{\"a\":\"\\u00e9\\ud83d\\ude00\"}",
-        "{\"a\":\"\xc3\xa9\"}",
-        "{\"a\":{\"a\":{\"a\":1}}}",
-        "{\"a\":[1,\"x\",true,false,null,1.5e3,{}]}",
-        "{\"__proto__\":{\"a\":1}}",
-        "{\"a\":9223372036854775807}",
-        "{\"a\":\"[[[[[[[[[[[[[[[[[[[[{{{{{{{{{{{{\"}",
-        "{\"a\":\"\\\"[[[[[[[[[[[[[[[[[[[[\"}",
-        "{\"a\\\\\":\"[[[[[[[[[[[[[[[[[[[[[[\"}",
-    };
-    static const char *const bad[] = {
-        "",
-        " ",
-        "null",
-        "1",
-        "\"a\"",
-        "[]",
-        "[{}]",
-        "{",
-        "}",
-        "{}{}",
-        "{} x",
-        "{}\"",
-        "{},",
-        "{\"a\":1,}",
-        "{\"a\":1 \"b\":2}",
-        "{a:1}",
-        "{'a':1}",
-        "{\"a\":01}",
-        "{\"a\":+1}",
-        "{\"a\":.5}",
-        "{\"a\":1.}",
-        "{\"a\":NaN}",
-        "{\"a\":Infinity}",
-        "{\"a\":-}",
-        "{\"a\":tru}",
-        "{\"a\":1}//",
-        "/**/{}",
-        "\xef\xbb\xbf{}",
-        /* duplicates, at any level and however they are spelt */
-        "{\"a\":1,\"a\":1}",
-        "{\"a\":1,\"b\":2,\"a\":3}",
-        "{\"x\":{\"a\":1,\"a\":2}}",
-        "{\"x\":[{\"a\":1,\"a\":2}]}",
-        "{\"a\":1,\"\\u0061\":2}",
-        "{\"\":1,\"\":2}",
-        /* NUL, as an escape */
-        "{\"a\":\"admin\\u0000x\"}",
-        "{\"a\\u0000b\":1}",
-        "{\"a\":\"\\u0000\"}",
-        /* broken UTF-8, broken escapes */
-        "{\"a\":\"\xff\"}",
-        "{\"a\":\"\xc3\"}",
-        "{\"a\":\"\xc0\xaf\"}",
-        "{\"a\":\"\xed\xa0\x80\"}",
-        "{\"a\":\"\xf4\x90\x80\x80\"}",
-        "{\"a\":\"\\ud800\"}",
-        "{\"a\":\"\\udc00\\ud800\"}",
-        "{\"a\":\"\\x41\"}",
-        "{\"a\":\"\n\"}",
-        "{\"a\":\"\x01\"}",
-        "{\"a\":\"\\u12\"}",
-        /* numbers that nothing can hold */
-        "{\"a\":1e400}",
-        "{\"a\":-1e400}",
-        "{\"a\":9223372036854775808}",
-        "{\"a\":123456789012345678901234567890}",
-    };
-    for (size_t i = 0; i < COUNT(good); i++)
-        ok(reads(p, good[i]), "reads %s", gate_span_for_log(p, gate_span_of(good[i]), 60));
-    for (size_t i = 0; i < COUNT(bad); i++)
-        ok(!reads(p, bad[i]), "refuses %s", gate_span_for_log(p, gate_span_of(bad[i]), 60));
+    for (size_t i = 0; i < COUNT(good_texts); i++)
+        ok(reads(p, good_texts[i]), "reads %s",
+           gate_span_for_log(p, gate_span_of(good_texts[i]), 60));
+    for (size_t i = 0; i < COUNT(bad_texts); i++)
+        ok(!reads(p, bad_texts[i]), "refuses %s",
+           gate_span_for_log(p, gate_span_of(bad_texts[i]), 60));
     ok(!gate_json_object(p, GATE_SPAN("{\"a\":\"x\0y\"}"), LIMIT), "refuses a NUL as it is");
     ok(!gate_json_object(p, GATE_SPAN("{}\0"), LIMIT), "refuses a NUL at the end");
     ok(!gate_json_object(p, (gate_span){NULL, 0}, LIMIT), "refuses what is absent");

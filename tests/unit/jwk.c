@@ -83,72 +83,73 @@ static void good_keys(void)
     }
 }
 
+static const struct {
+    const char *text, *problem;
+} bad_cases[] = {
+    {"{}", "kty"},
+    {"{\"kty\":1}", "kty"},
+    {"{\"kty\":\"rsa\",\"n\":\"" RSA_N "\",\"e\":\"AQAB\"}", "kty"},
+    {"{\"kty\":\"DSA\"}", "kty"},
+    {"{\"kty\":\"\"}", "kty"},
+    {RSA(",\"use\":\"enc\""), "use"},
+    {RSA(",\"use\":\"SIG\""), "use"},
+    {RSA(",\"use\":\"\""), "use"},
+    {RSA(",\"use\":null"), "use"},
+    {RSA(",\"use\":[\"sig\"]"), "use"},
+    {RSA(",\"key_ops\":[]"), "key_ops"},
+    {RSA(",\"key_ops\":[\"encrypt\"]"), "key_ops"},
+    {RSA(",\"key_ops\":\"verify\""), "key_ops"},
+    {RSA(",\"key_ops\":null"), "key_ops"},
+    {RSA(",\"key_ops\":[\"verify\",1]"), "key_ops"},
+    {RSA(",\"key_ops\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
+         "\"a\","
+         "\"a\",\"a\",\"a\",\"a\",\"verify\"]"),
+     "key_ops"},
+    {RSA(",\"kid\":1"), "kid"},
+    {RSA(",\"kid\":null"), "kid"},
+    {RSA(",\"alg\":256"), "alg"},
+    {RSA(",\"alg\":[\"RS256\"]"), "alg"},
+    {"{\"kty\":\"RSA\",\"e\":\"AQAB\"}", "n or e"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\"}", "n or e"},
+    {"{\"kty\":\"RSA\",\"n\":\"\",\"e\":\"AQAB\"}", "n or e"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "=\",\"e\":\"AQAB\"}", "n or e"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":65537}", "n or e"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"A QAB\"}", "n or e"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AQ\"}", "exponent"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AA\"}", "exponent"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AQAC\"}", "exponent"},
+    {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"" RSA_N "\"}", "exponent"},
+    {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\"}", "x or y"},
+    {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"y\":\"" EC_Y "\"}", "x or y"},
+    {"{\"kty\":\"EC\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
+    {"{\"kty\":\"EC\",\"crv\":\"p-256\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
+    {"{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
+    {"{\"kty\":\"EC\",\"crv\":\"Ed25519\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
+    {"{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "length"},
+    {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "AAAA\",\"y\":\"" EC_Y "\"}", "x or y"},
+    {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAA\",\"y\":\"" EC_Y "\"}", "length"},
+    {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_Y "\",\"y\":\"" EC_X "\"}", "curve"},
+    {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+     "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
+     "curve"},
+    {"{\"kty\":\"OKP\",\"x\":\"" OKP_X "\"}", "crv"},
+    {"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" OKP_X "\"}", "crv"},
+    {"{\"kty\":\"OKP\",\"crv\":\"P-256\",\"x\":\"" OKP_X "\"}", "crv"},
+    {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}", "x is"},
+    {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}", "x is"},
+    {"{\"kty\":\"OKP\",\"crv\":\"Ed448\",\"x\":\"" OKP_X "\"}", "x is"},
+    {"{\"kty\":\"oct\"}", "k is"},
+    {"{\"kty\":\"oct\",\"k\":\"\"}", "k is"},
+    {"{\"kty\":\"oct\",\"k\":\"====\"}", "k is"},
+    {"{\"kty\":\"oct\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}", "32 bytes"},
+};
+
 static void bad_keys(void)
 {
-    static const struct {
-        const char *text, *problem;
-    } cases[] = {
-        {"{}", "kty"},
-        {"{\"kty\":1}", "kty"},
-        {"{\"kty\":\"rsa\",\"n\":\"" RSA_N "\",\"e\":\"AQAB\"}", "kty"},
-        {"{\"kty\":\"DSA\"}", "kty"},
-        {"{\"kty\":\"\"}", "kty"},
-        {RSA(",\"use\":\"enc\""), "use"},
-        {RSA(",\"use\":\"SIG\""), "use"},
-        {RSA(",\"use\":\"\""), "use"},
-        {RSA(",\"use\":null"), "use"},
-        {RSA(",\"use\":[\"sig\"]"), "use"},
-        {RSA(",\"key_ops\":[]"), "key_ops"},
-        {RSA(",\"key_ops\":[\"encrypt\"]"), "key_ops"},
-        {RSA(",\"key_ops\":\"verify\""), "key_ops"},
-        {RSA(",\"key_ops\":null"), "key_ops"},
-        {RSA(",\"key_ops\":[\"verify\",1]"), "key_ops"},
-        {RSA(",\"key_ops\":[\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\","
-             "\"a\","
-             "\"a\",\"a\",\"a\",\"a\",\"verify\"]"),
-         "key_ops"},
-        {RSA(",\"kid\":1"), "kid"},
-        {RSA(",\"kid\":null"), "kid"},
-        {RSA(",\"alg\":256"), "alg"},
-        {RSA(",\"alg\":[\"RS256\"]"), "alg"},
-        {"{\"kty\":\"RSA\",\"e\":\"AQAB\"}", "n or e"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\"}", "n or e"},
-        {"{\"kty\":\"RSA\",\"n\":\"\",\"e\":\"AQAB\"}", "n or e"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "=\",\"e\":\"AQAB\"}", "n or e"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":65537}", "n or e"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"A QAB\"}", "n or e"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AQ\"}", "exponent"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AA\"}", "exponent"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"AQAC\"}", "exponent"},
-        {"{\"kty\":\"RSA\",\"n\":\"" RSA_N "\",\"e\":\"" RSA_N "\"}", "exponent"},
-        {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "\"}", "x or y"},
-        {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"y\":\"" EC_Y "\"}", "x or y"},
-        {"{\"kty\":\"EC\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
-        {"{\"kty\":\"EC\",\"crv\":\"p-256\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
-        {"{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
-        {"{\"kty\":\"EC\",\"crv\":\"Ed25519\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "crv"},
-        {"{\"kty\":\"EC\",\"crv\":\"P-384\",\"x\":\"" EC_X "\",\"y\":\"" EC_Y "\"}", "length"},
-        {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_X "AAAA\",\"y\":\"" EC_Y "\"}", "x or y"},
-        {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAA\",\"y\":\"" EC_Y "\"}", "length"},
-        {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" EC_Y "\",\"y\":\"" EC_X "\"}", "curve"},
-        {"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
-         "\"y\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
-         "curve"},
-        {"{\"kty\":\"OKP\",\"x\":\"" OKP_X "\"}", "crv"},
-        {"{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"" OKP_X "\"}", "crv"},
-        {"{\"kty\":\"OKP\",\"crv\":\"P-256\",\"x\":\"" OKP_X "\"}", "crv"},
-        {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\"}", "x is"},
-        {"{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AAAA\"}", "x is"},
-        {"{\"kty\":\"OKP\",\"crv\":\"Ed448\",\"x\":\"" OKP_X "\"}", "x is"},
-        {"{\"kty\":\"oct\"}", "k is"},
-        {"{\"kty\":\"oct\",\"k\":\"\"}", "k is"},
-        {"{\"kty\":\"oct\",\"k\":\"====\"}", "k is"},
-        {"{\"kty\":\"oct\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}", "32 bytes"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(bad_cases); i++) {
         const char *problem;
-        const gate_jwk *key = read_text(cases[i].text, &problem);
-        ok(!key && problem && strstr(problem, cases[i].problem), "refuses key %zu: %s", i,
+        const gate_jwk *key = read_text(bad_cases[i].text, &problem);
+        ok(!key && problem && strstr(problem, bad_cases[i].problem), "refuses key %zu: %s", i,
            key ? "read" : problem);
     }
     ok(ERR_peek_error() == 0, "OpenSSL's error queue is left empty");

@@ -12,8 +12,8 @@
 
 static apr_pool_t *pool;
 
-/* The families of open redirect payloads: with their like, browsers, servers and frameworks have been
- * fooled. */
+/* The families of open redirect payloads: with their like, browsers, servers and frameworks have
+ * been fooled. */
 static const gate_span payloads[] = {
     /* another authority, plainly */
     GATE_SPAN("//evil.example"),
@@ -365,151 +365,155 @@ static void every_byte(void)
     ok(true, "every byte between two slashes was judged, as it is and escaped");
 }
 
+static const struct {
+    const char *text, *scheme, *host;
+    unsigned port;
+    const char *path, *query;
+    bool is_https, is_loopback;
+} good_addresses[] = {
+    {"https://id.example.com", "https", "id.example.com", 443, "", NULL, true, false},
+    {"https://id.example.com/", "https", "id.example.com", 443, "/", NULL, true, false},
+    {"http://h/a/b?c=d/e?f", "http", "h", 80, "/a/b", "c=d/e?f", false, false},
+    {"https://h?x", "https", "h", 443, "", "x", true, false},
+    {"https://h/?", "https", "h", 443, "/", "", true, false},
+    {"HTTPS://ID.Example.COM:8443/A", "HTTPS", "ID.Example.COM", 8443, "/A", NULL, true, false},
+    {"http://h:1/", "http", "h", 1, "/", NULL, false, false},
+    {"http://h:65535", "http", "h", 65535, "", NULL, false, false},
+    {"https://h:0443/", "https", "h", 443, "/", NULL, true, false},
+    {"https://my_idp-1.local./", "https", "my_idp-1.local.", 443, "/", NULL, true, false},
+    {"https://h//x", "https", "h", 443, "//x", NULL, true, false},
+    {"https://h/a@b:c", "https", "h", 443, "/a@b:c", NULL, true, false},
+    {"https://h?a@b", "https", "h", 443, "", "a@b", true, false},
+    {"https://h/%zz", "https", "h", 443, "/%zz", NULL, true, false},
+    {"http://[2001:db8::1]:8080/x", "http", "[2001:db8::1]", 8080, "/x", NULL, false, false},
+    {"http://[::ffff:127.0.0.1]/", "http", "[::ffff:127.0.0.1]", 80, "/", NULL, false, false},
+    {"http://[::1]", "http", "[::1]", 80, "", NULL, false, true},
+    {"http://[::1]:9/", "http", "[::1]", 9, "/", NULL, false, true},
+    {"http://localhost:8080/", "http", "localhost", 8080, "/", NULL, false, true},
+    {"https://LocalHost", "https", "LocalHost", 443, "", NULL, true, true},
+    {"http://127.0.0.1", "http", "127.0.0.1", 80, "", NULL, false, true},
+    {"http://127.255.255.255/", "http", "127.255.255.255", 80, "/", NULL, false, true},
+    {"http://127.0.0.1.evil.example/", "http", "127.0.0.1.evil.example", 80, "/", NULL, false,
+     false},
+    {"http://localhost.evil.example/", "http", "localhost.evil.example", 80, "/", NULL, false,
+     false},
+    {"http://localhost./", "http", "localhost.", 80, "/", NULL, false, false},
+    {"http://127.1/", "http", "127.1", 80, "/", NULL, false, false},
+    {"http://127.0.0.256/", "http", "127.0.0.256", 80, "/", NULL, false, false},
+    {"http://127.0.0.01/", "http", "127.0.0.01", 80, "/", NULL, false, false},
+    {"http://127.0.0.1./", "http", "127.0.0.1.", 80, "/", NULL, false, false},
+    {"http://127.0.0.1.1/", "http", "127.0.0.1.1", 80, "/", NULL, false, false},
+    {"http://127.0.0.x/", "http", "127.0.0.x", 80, "/", NULL, false, false},
+    {"http://128.0.0.1/", "http", "128.0.0.1", 80, "/", NULL, false, false},
+    {"http://1270.0.0.1/", "http", "1270.0.0.1", 80, "/", NULL, false, false},
+    {"http://[::2]/", "http", "[::2]", 80, "/", NULL, false, false},
+};
+
 static void parsing(void)
 {
-    static const struct {
-        const char *text, *scheme, *host;
-        unsigned port;
-        const char *path, *query;
-        bool is_https, is_loopback;
-    } good[] = {
-        {"https://id.example.com", "https", "id.example.com", 443, "", NULL, true, false},
-        {"https://id.example.com/", "https", "id.example.com", 443, "/", NULL, true, false},
-        {"http://h/a/b?c=d/e?f", "http", "h", 80, "/a/b", "c=d/e?f", false, false},
-        {"https://h?x", "https", "h", 443, "", "x", true, false},
-        {"https://h/?", "https", "h", 443, "/", "", true, false},
-        {"HTTPS://ID.Example.COM:8443/A", "HTTPS", "ID.Example.COM", 8443, "/A", NULL, true, false},
-        {"http://h:1/", "http", "h", 1, "/", NULL, false, false},
-        {"http://h:65535", "http", "h", 65535, "", NULL, false, false},
-        {"https://h:0443/", "https", "h", 443, "/", NULL, true, false},
-        {"https://my_idp-1.local./", "https", "my_idp-1.local.", 443, "/", NULL, true, false},
-        {"https://h//x", "https", "h", 443, "//x", NULL, true, false},
-        {"https://h/a@b:c", "https", "h", 443, "/a@b:c", NULL, true, false},
-        {"https://h?a@b", "https", "h", 443, "", "a@b", true, false},
-        {"https://h/%zz", "https", "h", 443, "/%zz", NULL, true, false},
-        {"http://[2001:db8::1]:8080/x", "http", "[2001:db8::1]", 8080, "/x", NULL, false, false},
-        {"http://[::ffff:127.0.0.1]/", "http", "[::ffff:127.0.0.1]", 80, "/", NULL, false, false},
-        {"http://[::1]", "http", "[::1]", 80, "", NULL, false, true},
-        {"http://[::1]:9/", "http", "[::1]", 9, "/", NULL, false, true},
-        {"http://localhost:8080/", "http", "localhost", 8080, "/", NULL, false, true},
-        {"https://LocalHost", "https", "LocalHost", 443, "", NULL, true, true},
-        {"http://127.0.0.1", "http", "127.0.0.1", 80, "", NULL, false, true},
-        {"http://127.255.255.255/", "http", "127.255.255.255", 80, "/", NULL, false, true},
-        {"http://127.0.0.1.evil.example/", "http", "127.0.0.1.evil.example", 80, "/", NULL, false,
-         false},
-        {"http://localhost.evil.example/", "http", "localhost.evil.example", 80, "/", NULL, false,
-         false},
-        {"http://localhost./", "http", "localhost.", 80, "/", NULL, false, false},
-        {"http://127.1/", "http", "127.1", 80, "/", NULL, false, false},
-        {"http://127.0.0.256/", "http", "127.0.0.256", 80, "/", NULL, false, false},
-        {"http://127.0.0.01/", "http", "127.0.0.01", 80, "/", NULL, false, false},
-        {"http://127.0.0.1./", "http", "127.0.0.1.", 80, "/", NULL, false, false},
-        {"http://127.0.0.1.1/", "http", "127.0.0.1.1", 80, "/", NULL, false, false},
-        {"http://127.0.0.x/", "http", "127.0.0.x", 80, "/", NULL, false, false},
-        {"http://128.0.0.1/", "http", "128.0.0.1", 80, "/", NULL, false, false},
-        {"http://1270.0.0.1/", "http", "1270.0.0.1", 80, "/", NULL, false, false},
-        {"http://[::2]/", "http", "[::2]", 80, "/", NULL, false, false},
-    };
-    for (size_t i = 0; i < COUNT(good); i++) {
+    for (size_t i = 0; i < COUNT(good_addresses); i++) {
         gate_url url;
-        bool read = gate_url_parse(gate_span_of(good[i].text), &url);
-        ok(read && gate_span_is(url.scheme, good[i].scheme) &&
-               gate_span_is(url.host, good[i].host) && url.port == good[i].port &&
-               gate_span_is(url.path, good[i].path) && gate_span_is(url.query, good[i].query) &&
-               url.is_https == good[i].is_https,
-           "reads %s", good[i].text);
-        ok(read && url.is_loopback == good[i].is_loopback, "%s is %sloopback", good[i].text,
-           good[i].is_loopback ? "" : "not ");
+        bool read = gate_url_parse(gate_span_of(good_addresses[i].text), &url);
+        ok(read && gate_span_is(url.scheme, good_addresses[i].scheme) &&
+               gate_span_is(url.host, good_addresses[i].host) &&
+               url.port == good_addresses[i].port &&
+               gate_span_is(url.path, good_addresses[i].path) &&
+               gate_span_is(url.query, good_addresses[i].query) &&
+               url.is_https == good_addresses[i].is_https,
+           "reads %s", good_addresses[i].text);
+        ok(read && url.is_loopback == good_addresses[i].is_loopback, "%s is %sloopback",
+           good_addresses[i].text, good_addresses[i].is_loopback ? "" : "not ");
     }
 }
 
+static const gate_span bad_addresses[] = {
+    GATE_SPAN(""),
+    GATE_SPAN("h"),
+    GATE_SPAN("/x"),
+    GATE_SPAN("//h/"),
+    GATE_SPAN("http"),
+    GATE_SPAN("http:"),
+    GATE_SPAN("http:/"),
+    GATE_SPAN("http://"),
+    GATE_SPAN("http:///x"),
+    GATE_SPAN("http:h"),
+    GATE_SPAN("http:/h"),
+    GATE_SPAN("http//h"),
+    GATE_SPAN("://h"),
+    GATE_SPAN("ftp://h/"),
+    GATE_SPAN("httpx://h/"),
+    GATE_SPAN("htt://h/"),
+    GATE_SPAN("javascript://h/"),
+    GATE_SPAN("https+x://h/"),
+    GATE_SPAN("file:///x"),
+    GATE_SPAN("http://?x"),
+    GATE_SPAN("http://u@h/"),
+    GATE_SPAN("http://u:p@h/"),
+    GATE_SPAN("http://@h/"),
+    GATE_SPAN("http://:@h/"),
+    GATE_SPAN("http://h/#x"),
+    GATE_SPAN("http://h#x"),
+    GATE_SPAN("http://h/#"),
+    GATE_SPAN("http://h/ "),
+    GATE_SPAN(" http://h/"),
+    GATE_SPAN("http://h /"),
+    GATE_SPAN("http://h/a b"),
+    GATE_SPAN("http://h/\t"),
+    GATE_SPAN("http://h\n/"),
+    GATE_SPAN("http://h/\r\n"),
+    GATE_SPAN("http://h/\0"),
+    GATE_SPAN("http://h\0.x/"),
+    GATE_SPAN("http://h/\x7f"),
+    GATE_SPAN("http://h\\x"),
+    GATE_SPAN("http:\\\\h"),
+    GATE_SPAN("http://h/\\"),
+    GATE_SPAN("http://h/\""),
+    GATE_SPAN("http://h/<"),
+    GATE_SPAN("http://h/>"),
+    GATE_SPAN("http://h/\xc3\xa9"),
+    GATE_SPAN("http://\xc3\xa9/"),
+    GATE_SPAN("http://:80"),
+    GATE_SPAN("http://:80/"),
+    GATE_SPAN("http://h:"),
+    GATE_SPAN("http://h:/"),
+    GATE_SPAN("http://h:0/"),
+    GATE_SPAN("http://h:65536/"),
+    GATE_SPAN("http://h:x/"),
+    GATE_SPAN("http://h:-1/"),
+    GATE_SPAN("http://h:+80/"),
+    GATE_SPAN("http://h:80:80/"),
+    GATE_SPAN("http://h:8 0/"),
+    GATE_SPAN("http://h:000080/"),
+    GATE_SPAN("http://h:4294967376/"),
+    GATE_SPAN("http://h:0x50/"),
+    GATE_SPAN("http://.h/"),
+    GATE_SPAN("http://./"),
+    GATE_SPAN("http://a..b/"),
+    GATE_SPAN("http://h%2ex/"),
+    GATE_SPAN("http://h%00/"),
+    GATE_SPAN("http://h,x/"),
+    GATE_SPAN("http://h;x/"),
+    GATE_SPAN("http://h*x/"),
+    GATE_SPAN("http://[]/"),
+    GATE_SPAN("http://[:]/"),
+    GATE_SPAN("http://[::1/"),
+    GATE_SPAN("http://[::1"),
+    GATE_SPAN("http://::1/"),
+    GATE_SPAN("http://[::1]x/"),
+    GATE_SPAN("http://[::1]:/"),
+    GATE_SPAN("http://[::1]]/"),
+    GATE_SPAN("http://[::1%25eth0]/"),
+    GATE_SPAN("http://[::g]/"),
+    GATE_SPAN("http://x[::1]/"),
+    GATE_SPAN("http://[[::1]]/"),
+    GATE_SPAN("http://[v1.x]/"),
+};
+
 static void refusals(void)
 {
-    static const gate_span bad[] = {
-        GATE_SPAN(""),
-        GATE_SPAN("h"),
-        GATE_SPAN("/x"),
-        GATE_SPAN("//h/"),
-        GATE_SPAN("http"),
-        GATE_SPAN("http:"),
-        GATE_SPAN("http:/"),
-        GATE_SPAN("http://"),
-        GATE_SPAN("http:///x"),
-        GATE_SPAN("http:h"),
-        GATE_SPAN("http:/h"),
-        GATE_SPAN("http//h"),
-        GATE_SPAN("://h"),
-        GATE_SPAN("ftp://h/"),
-        GATE_SPAN("httpx://h/"),
-        GATE_SPAN("htt://h/"),
-        GATE_SPAN("javascript://h/"),
-        GATE_SPAN("https+x://h/"),
-        GATE_SPAN("file:///x"),
-        GATE_SPAN("http://?x"),
-        GATE_SPAN("http://u@h/"),
-        GATE_SPAN("http://u:p@h/"),
-        GATE_SPAN("http://@h/"),
-        GATE_SPAN("http://:@h/"),
-        GATE_SPAN("http://h/#x"),
-        GATE_SPAN("http://h#x"),
-        GATE_SPAN("http://h/#"),
-        GATE_SPAN("http://h/ "),
-        GATE_SPAN(" http://h/"),
-        GATE_SPAN("http://h /"),
-        GATE_SPAN("http://h/a b"),
-        GATE_SPAN("http://h/\t"),
-        GATE_SPAN("http://h\n/"),
-        GATE_SPAN("http://h/\r\n"),
-        GATE_SPAN("http://h/\0"),
-        GATE_SPAN("http://h\0.x/"),
-        GATE_SPAN("http://h/\x7f"),
-        GATE_SPAN("http://h\\x"),
-        GATE_SPAN("http:\\\\h"),
-        GATE_SPAN("http://h/\\"),
-        GATE_SPAN("http://h/\""),
-        GATE_SPAN("http://h/<"),
-        GATE_SPAN("http://h/>"),
-        GATE_SPAN("http://h/\xc3\xa9"),
-        GATE_SPAN("http://\xc3\xa9/"),
-        GATE_SPAN("http://:80"),
-        GATE_SPAN("http://:80/"),
-        GATE_SPAN("http://h:"),
-        GATE_SPAN("http://h:/"),
-        GATE_SPAN("http://h:0/"),
-        GATE_SPAN("http://h:65536/"),
-        GATE_SPAN("http://h:x/"),
-        GATE_SPAN("http://h:-1/"),
-        GATE_SPAN("http://h:+80/"),
-        GATE_SPAN("http://h:80:80/"),
-        GATE_SPAN("http://h:8 0/"),
-        GATE_SPAN("http://h:000080/"),
-        GATE_SPAN("http://h:4294967376/"),
-        GATE_SPAN("http://h:0x50/"),
-        GATE_SPAN("http://.h/"),
-        GATE_SPAN("http://./"),
-        GATE_SPAN("http://a..b/"),
-        GATE_SPAN("http://h%2ex/"),
-        GATE_SPAN("http://h%00/"),
-        GATE_SPAN("http://h,x/"),
-        GATE_SPAN("http://h;x/"),
-        GATE_SPAN("http://h*x/"),
-        GATE_SPAN("http://[]/"),
-        GATE_SPAN("http://[:]/"),
-        GATE_SPAN("http://[::1/"),
-        GATE_SPAN("http://[::1"),
-        GATE_SPAN("http://::1/"),
-        GATE_SPAN("http://[::1]x/"),
-        GATE_SPAN("http://[::1]:/"),
-        GATE_SPAN("http://[::1]]/"),
-        GATE_SPAN("http://[::1%25eth0]/"),
-        GATE_SPAN("http://[::g]/"),
-        GATE_SPAN("http://x[::1]/"),
-        GATE_SPAN("http://[[::1]]/"),
-        GATE_SPAN("http://[v1.x]/"),
-    };
     gate_url url = {.port = 99};
-    for (size_t i = 0; i < COUNT(bad); i++)
-        ok(!gate_url_parse(bad[i], &url), "refuses \"%s\"", SHOW(bad[i]));
+    for (size_t i = 0; i < COUNT(bad_addresses); i++)
+        ok(!gate_url_parse(bad_addresses[i], &url), "refuses \"%s\"", SHOW(bad_addresses[i]));
     ok(!gate_url_parse((gate_span){NULL, 0}, &url), "refuses what is absent");
     ok(url.port == 99, "and leaves the result as it was");
 }
@@ -573,52 +577,53 @@ static void percent(void)
            SHOW(broken[i]));
 }
 
+static const struct {
+    const char *text, *again; /* NULL: refused */
+} form_cases[] = {
+    {"", ""},
+    {"&", ""},
+    {"&&&", ""},
+    {"a=b", "a=b"},
+    {"a=b&c=d", "a=b&c=d"},
+    {"c=d&a=b&", "c=d&a=b"},
+    {"a=b+c%20d%2B", "a=b+c+d%2B"},
+    {"a=b=c==", "a=b%3Dc%3D%3D"},
+    {"a%3Db=c%26d", "a%3Db=c%26d"},
+    {"a", ""},
+    {"a=", ""},
+    {"a=&b=1", "b=1"},
+    {"=x", "=x"},
+    {"a=1&A=2", "a=1&A=2"},
+    {"a=1;b=2", "a=1%3Bb%3D2"},
+    {"a=%E2%82%AC", "a=%E2%82%AC"},
+    {"a=\xff", "a=%FF"},
+    {"a=1&a=1", NULL},
+    {"a=1&a=2", NULL},
+    {"a=1&a=", NULL},
+    {"a=&a=1", NULL},
+    {"a&a=1", NULL},
+    {"a=1&b=2&%61=3", NULL},
+    {"a+b=1&a%20b=2", NULL},
+    {"=1&=2", NULL},
+    {"a=%", NULL},
+    {"a=%4", NULL},
+    {"a=%zz", NULL},
+    {"%=1", NULL},
+    {"a=%00", NULL},
+    {"%00=1", NULL},
+    {"a=1&b=2&c=3&d=4&e=5", NULL},
+};
+
 static void forms(void)
 {
-    static const struct {
-        const char *text, *again; /* NULL: refused */
-    } cases[] = {
-        {"", ""},
-        {"&", ""},
-        {"&&&", ""},
-        {"a=b", "a=b"},
-        {"a=b&c=d", "a=b&c=d"},
-        {"c=d&a=b&", "c=d&a=b"},
-        {"a=b+c%20d%2B", "a=b+c+d%2B"},
-        {"a=b=c==", "a=b%3Dc%3D%3D"},
-        {"a%3Db=c%26d", "a%3Db=c%26d"},
-        {"a", ""},
-        {"a=", ""},
-        {"a=&b=1", "b=1"},
-        {"=x", "=x"},
-        {"a=1&A=2", "a=1&A=2"},
-        {"a=1;b=2", "a=1%3Bb%3D2"},
-        {"a=%E2%82%AC", "a=%E2%82%AC"},
-        {"a=\xff", "a=%FF"},
-        {"a=1&a=1", NULL},
-        {"a=1&a=2", NULL},
-        {"a=1&a=", NULL},
-        {"a=&a=1", NULL},
-        {"a&a=1", NULL},
-        {"a=1&b=2&%61=3", NULL},
-        {"a+b=1&a%20b=2", NULL},
-        {"=1&=2", NULL},
-        {"a=%", NULL},
-        {"a=%4", NULL},
-        {"a=%zz", NULL},
-        {"%=1", NULL},
-        {"a=%00", NULL},
-        {"%00=1", NULL},
-        {"a=1&b=2&c=3&d=4&e=5", NULL},
-    };
     gate_form *form;
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        gate_reason reason = gate_form_parse(pool, gate_span_of(cases[i].text), 4, &form);
-        if (cases[i].again)
-            is(reason == GATE_OK ? gate_form_text(form) : "refused", cases[i].again,
-               "reads the form '%s'", cases[i].text);
+    for (size_t i = 0; i < COUNT(form_cases); i++) {
+        gate_reason reason = gate_form_parse(pool, gate_span_of(form_cases[i].text), 4, &form);
+        if (form_cases[i].again)
+            is(reason == GATE_OK ? gate_form_text(form) : "refused", form_cases[i].again,
+               "reads the form '%s'", form_cases[i].text);
         else
-            ok(reason == GATE_MALFORMED_REQUEST, "refuses the form '%s'", cases[i].text);
+            ok(reason == GATE_MALFORMED_REQUEST, "refuses the form '%s'", form_cases[i].text);
     }
     ok(gate_form_parse(pool, GATE_SPAN("a=1\0&b=2"), 4, &form) == GATE_MALFORMED_REQUEST,
        "refuses a NUL in a value");
