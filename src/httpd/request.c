@@ -266,6 +266,8 @@ static gate_reason render(request_rec *r, const gate_state *state, const gate_to
         .userinfo = tokens->userinfo,
     };
 
+    size_t bytes = 0;
+
     *lines = apr_array_make(r->pool, list->count, sizeof(gate_line));
     for (int i = 0; i < list->count; i++) {
         gate_span value;
@@ -273,10 +275,15 @@ static gate_reason render(request_rec *r, const gate_state *state, const gate_to
 
         if (reason != GATE_OK)
             return reason;
-        if (value.ptr)
-            APR_ARRAY_PUSH(*lines, gate_line) = (gate_line){list->items[i].name, value.ptr};
+        if (!value.ptr)
+            continue;
+        bytes += value.len;
+        APR_ARRAY_PUSH(*lines, gate_line) = (gate_line){list->items[i].name, value.ptr};
     }
-    return GATE_OK;
+    if (bytes <= 2 * GATE_TEMPLATE_MAX_BYTES)
+        return GATE_OK;
+    *detail = "all headers together are longer than any backend takes";
+    return GATE_CLAIM_UNSAFE;
 }
 
 /* All that the backend will be told is made now: what cannot be told truthfully refuses the request before anything else is asked. */
