@@ -61,6 +61,7 @@ typedef struct transfer {
     const gate_question *question;
     const gate_fetch_limits *limits;
     apr_size_t body_bytes, header_bytes;
+    bool has_headers;    /* all of them: the empty line behind them came */
     const char *refusal; /* why a callback broke the transfer off; NULL: none did */
     int sendings;        /* how often the request went out, or was about to */
     long sent_before;    /* bytes that were out before the first of them: a proxy's CONNECT */
@@ -132,6 +133,11 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *data)
     }
     while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
         line.len--;
+    /* libcurl is content with an answer that ends within its headers. */
+    if (gate_span_starts(line, "HTTP/"))
+        t->has_headers = false;
+    if (!line.len)
+        t->has_headers = true;
     gate_span name;
     if (gate_span_cut(&line, ':', &name) && gate_span_equal_nocase(name, GATE_SPAN("keep-alive")))
         note_keep_alive(t->by, line);
@@ -389,8 +395,9 @@ static bool read_answer(apr_pool_t *p, const transfer *t, gate_answer *answer)
     long status = 0;
     char *type = NULL;
     curl_off_t retry_after = 0;
-    if (curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status < 200 ||
-        status > 599 || curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) != CURLE_OK ||
+    if (!t->has_headers || curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK ||
+        status < 200 || status > 599 ||
+        curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) != CURLE_OK ||
         curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after) != CURLE_OK)
         return false;
     answer->status = (int)status;
@@ -452,7 +459,7 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
     gate_reason reason = reason_of(result);
     *message = t->refusal ? t->refusal : t->message[0] ? t->message : curl_easy_strerror(result);
     if (reason == GATE_OK && !read_answer(p, t, answer)) {
-        *message = "no HTTP status";
+        *message = "the answer breaks off, or has no status that exists";
         reason = GATE_IDP_ERROR;
     }
     forget(t->by, t->body_bytes);
