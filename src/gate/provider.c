@@ -54,6 +54,33 @@ typedef struct search {
     const char **detail;
 } search;
 
+/* --- documents in memory --- */
+
+static apr_status_t release(void *data)
+{
+    document *held = data;
+    gate_provider *provider = held->provider;
+    bool last;
+
+    apr_thread_mutex_lock(provider->mutex);
+    last = --held->users == 0;
+    apr_thread_mutex_unlock(provider->mutex);
+    if (last)
+        apr_pool_destroy(held->pool);
+    return APR_SUCCESS;
+}
+
+static apr_status_t forget(void *data)
+{
+    gate_provider *provider = data;
+
+    for (int kind = METADATA; kind < DOCUMENT_KINDS; kind++) {
+        if (provider->current[kind])
+            release(provider->current[kind]);
+    }
+    return APR_SUCCESS;
+}
+
 gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *options)
 {
     gate_provider *provider = apr_pcalloc(p, sizeof *provider);
@@ -72,28 +99,13 @@ gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *op
     if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 3)
         || apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
         return NULL;
+    apr_pool_cleanup_register(p, provider, forget, apr_pool_cleanup_null);
     return provider;
 }
 
 const gate_provider_options *gate_provider_says(const gate_provider *provider)
 {
     return &provider->options;
-}
-
-/* --- documents in memory --- */
-
-static apr_status_t release(void *data)
-{
-    document *held = data;
-    gate_provider *provider = held->provider;
-    bool last;
-
-    apr_thread_mutex_lock(provider->mutex);
-    last = --held->users == 0;
-    apr_thread_mutex_unlock(provider->mutex);
-    if (last)
-        apr_pool_destroy(held->pool);
-    return APR_SUCCESS;
 }
 
 /* The document in memory, held until the request is over; NULL for none. */
