@@ -172,9 +172,8 @@ static size_t bytes_of(const found_attempts *found)
     return bytes;
 }
 
-/* Makes room for one attempt more: the useless ones go, then the oldest. */
-static void make_room(const gate_request *q, const gate_site *site, found_attempts *found, size_t bytes,
-                      gate_decision *decision)
+/* Makes room for one attempt more: those that took too long go, then the oldest. */
+static void make_room(const gate_request *q, found_attempts *found, size_t bytes)
 {
     for (int i = 0; i < found->count; i++) {
         if (is_expired(q, &found->items[i].attempt)) {
@@ -182,18 +181,16 @@ static void make_room(const gate_request *q, const gate_site *site, found_attemp
             found->items[i--] = found->items[--found->count];
         }
     }
-    while (found->count >= GATE_LOGINS_AT_ONCE || (found->count && bytes_of(found) + bytes > COOKIES_MAX_BYTES))
+    while (found->count >= GATE_LOGINS_AT_ONCE
+           || (found->count && bytes_of(found) + bytes > COOKIES_MAX_BYTES))
         found->dead_slots |= 1u << drop_oldest(found);
-    for (int slot = 0; slot < SLOTS; slot++) {
-        if (found->dead_slots & 1u << slot)
-            forget(q, site, decision, slot);
-    }
 }
 
-/* A slot that no attempt of this browser has, at random: requests that start at the same moment do not see each other. */
+/* A slot that no attempt of this browser has, at random: requests that start at the same moment do
+ * not see each other. There are more slots than attempts. */
 static int free_slot(const found_attempts *found, unsigned char random)
 {
-    unsigned taken = found->dead_slots;
+    unsigned taken = 0;
     int slot = random % SLOTS;
 
     for (int i = 0; i < found->count; i++)
@@ -208,11 +205,17 @@ static void remember(const gate_request *q, const gate_site *site, gate_world *w
 {
     found_attempts found;
     unsigned char random = 0;
+    int own;
 
     find_attempts(q, site, w, &found);
-    make_room(q, site, &found, strlen(text), decision);
+    make_room(q, &found, strlen(text));
     w->random(&random, 1);
-    gate_add_cookie(decision, cookie_text(q, site, free_slot(&found, random), text, GATE_LOGIN_SECONDS));
+    own = free_slot(&found, random);
+    for (int slot = 0; slot < SLOTS; slot++) {
+        if (found.dead_slots & 1u << slot && slot != own)
+            forget(q, site, decision, slot);
+    }
+    gate_add_cookie(decision, cookie_text(q, site, own, text, GATE_LOGIN_SECONDS));
 }
 
 /* --- there --- */

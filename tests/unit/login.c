@@ -2,6 +2,8 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/login.h"
 
+#include <unistd.h>
+
 #include "gate/session.h"
 #include "world.h"
 
@@ -129,6 +131,22 @@ static void test_post_is_seen_other(void)
     s->on_unauthenticated = GATE_UNAUTHENTICATED_LOGIN;
     decision = gate_decide(request_at("POST", page, false), s, &the.gate);
     is(said(decision), "REDIRECT no_credential 303", "a POST that is sent to sign in becomes a GET (RFC 9700 4.12)");
+}
+
+static void test_useless_cookies(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision decision;
+
+    for (int slot = 0; slot < 16; slot++)
+        browser_set(apr_psprintf(the.pool, "__Host-oidc-gate-login-%x", (unsigned)slot), "useless");
+    alarm(10);
+    decision = open_page(s, page);
+    alarm(0);
+    is(said(decision), "REDIRECT no_credential 302", "a browser whose cookies of attempts are all useless still signs in");
+    ok(browser_count("__Host-oidc-gate-login-") == 1, "they are taken away, and one takes their place");
+    ok(decision.cookie_count == 16, "each is named once");
+    is(come_back(op_approve(decision.location)).location, page, "and the login is finished");
 }
 
 /* --- and back --- */
@@ -721,6 +739,7 @@ int main(void)
     test_return_to();
     test_long_return_to();
     test_post_is_seen_other();
+    test_useless_cookies();
     test_finish();
     test_no_calls_afterwards();
     test_tabs();
