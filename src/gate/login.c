@@ -288,6 +288,7 @@ typedef struct landing {
     const gate_settings *s;
     gate_callback callback;
     const login_attempt *attempt;
+    bool can_return; /* nothing is spent yet: the attempt stays, the same answer may come again */
     const char *detail;
 } landing;
 
@@ -318,8 +319,9 @@ static const found_attempt *attempt_of(const found_attempts *found, gate_span st
     return NULL;
 }
 
-/* A state is used once, whatever the outcome (RFC 9700 section 4.2), so that no answer makes us ask the provider twice. */
-static gate_reason use_up(const landing *l)
+/* A state is used once, whatever the outcome (RFC 9700 section 4.2), so that no answer makes us ask
+ * the provider twice. */
+static gate_reason use_up(landing *l)
 {
     const gate_span parts[] = {GATE_SPAN("state"), l->attempt->state};
     const gate_entry mark = {.value = GATE_SPAN(""), .expires = l->q->now + GATE_LOGIN_SECONDS};
@@ -333,16 +335,31 @@ static gate_reason use_up(const landing *l)
     case GATE_STORE_CONFLICT:
         return GATE_REPLAY;
     default:
+        l->can_return = true;
         return GATE_STORE_UNAVAILABLE;
     }
 }
 
-/* Whether this answer is the asked provider's, and good news. */
+/* An attempt costs its beginner nothing; what it may make us ask the provider is limited as other
+ * strangers' questions are. */
+static gate_reason may_ask(landing *l)
+{
+    const gate_settings *s = l->s;
+
+    if (l->w->may_ask(l->w->limit_context, l->q->address, l->q->now, s->limit_address, s->limit_total))
+        return GATE_OK;
+    l->can_return = true;
+    return GATE_RATE_LIMITED;
+}
+
+/* Whether this answer is the asked provider's, and good news. The metadata that says how to know is
+ * asked for before the state is used up: no answer makes that happen more often. */
 static gate_reason hear(landing *l)
 {
     const gate_metadata *metadata;
     gate_reason reason = gate_provider_metadata(l->q, l->w, l->s->provider, &metadata, &l->detail);
 
+    l->can_return = reason != GATE_OK;
     if (reason != GATE_OK)
         return reason;
     reason = gate_callback_check_issuer(&l->callback, l->s->realm.issuer, metadata->sends_issuer);
@@ -386,6 +403,8 @@ static gate_decision sign_in(landing *l)
     gate_reason reason = hear(l);
 
     if (reason == GATE_OK)
+        reason = may_ask(l);
+    if (reason == GATE_OK)
         reason = use_up(l);
     if (reason == GATE_OK)
         reason = redeem(l, &set);
@@ -418,7 +437,10 @@ static gate_decision land(landing *l)
         return unknown(l, "the configuration has changed since this login was begun");
     if (!is_expired(l->q, l->attempt))
         return sign_in(l);
-    return l->attempt->again ? gate_refuse(GATE_STATE_EXPIRED, NULL) : gate_login_begin(l->q, l->s, l->w, &once_more);
+    if (l->attempt->again)
+        return gate_refuse(GATE_STATE_EXPIRED, NULL);
+    l->can_return = true; /* the new attempt makes room for itself */
+    return gate_login_begin(l->q, l->s, l->w, &once_more);
 }
 
 gate_decision gate_login_finish(const gate_request *q, const gate_site *site, gate_world *w, gate_span answer)
@@ -437,6 +459,7 @@ gate_decision gate_login_finish(const gate_request *q, const gate_site *site, ga
         return unknown(&l, "no attempt of this browser has that state");
     l.attempt = &found->attempt;
     decision = land(&l);
-    forget(q, site, &decision, found->slot);
+    if (!l.can_return)
+        forget(q, site, &decision, found->slot);
     return decision;
 }

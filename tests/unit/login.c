@@ -662,6 +662,48 @@ static void test_store_unsure_of_state(void)
     the.store.fails_ever_after = true;
     is(said(come_back(answer)), "FAIL store_unavailable 503", "where nobody can tell whether a state was used, it is not");
     ok(op.at[OP_TOKEN].calls == 0, "and the code is not sent");
+    the.store.fail_at = 0;
+    is(said(come_back(answer)), "REDIRECT ok 302", "with the store back, reloading the page finishes the login");
+    s = world_begin();
+    answer = op_approve(open_page(s, page).location);
+    the.store.fail_at = the.store.calls + 1;
+    the.store.acts_all_the_same = true;
+    come_back(answer);
+    is(said(come_back(answer)), "REFUSE replay 400", "unless the state was marked as used, and only the answer was lost");
+}
+
+static void test_metadata_away_at_callback(void)
+{
+    gate_settings *s = world_begin();
+    const char *answer = op_approve(open_page(s, page).location);
+
+    world_new_process();
+    world_wait(300);
+    memset(the.store.records, 0, sizeof the.store.records);
+    op.at[OP_DISCOVERY].outage = GATE_IDP_UNREACHABLE;
+    is(said(come_back(answer)), "FAIL idp_unreachable 503", "without metadata no callback is believed");
+    op.at[OP_DISCOVERY].outage = GATE_OK;
+    world_wait(GATE_DOCUMENT_RETRY_SECONDS);
+    is(said(come_back(answer)), "REDIRECT ok 302", "when the provider is back, reloading the page finishes the login");
+}
+
+static void test_callbacks_are_limited(void)
+{
+    gate_settings *s = world_begin();
+    const char *answer = op_approve(open_page(s, page).location);
+    int writes;
+    gate_decision decision;
+
+    the.questions_left = 0;
+    writes = fake_all_writes(&the.store);
+    decision = come_back(answer);
+    is(said(decision), "REFUSE rate_limited 429", "a stranger cannot make us ask for tokens as often as he likes");
+    ok(decision.retry_after > 0, "he is told to wait");
+    is(the.asked_by, "192.0.2.1", "it is his address that is counted");
+    ok(op.at[OP_TOKEN].calls == 0 && fake_all_writes(&the.store) == writes, "nothing is asked, nothing written");
+    the.questions_left = 1;
+    is(said(come_back(answer)), "REDIRECT ok 302", "a moment later the same answer is good");
+    ok(the.questions_left == 0, "and counted");
 }
 
 static void test_sessions_full(void)
@@ -766,6 +808,8 @@ int main(void)
     test_no_randomness(false);
     test_no_randomness(true);
     test_store_unsure_of_state();
+    test_metadata_away_at_callback();
+    test_callbacks_are_limited();
     test_sessions_full();
     test_new_id();
     test_two_realms();
