@@ -383,6 +383,19 @@ static gate_reason redeem(landing *l, gate_token_set *tokens)
     return reason == GATE_INVALID_CLIENT || reason == GATE_UNAUTHORIZED_CLIENT ? GATE_IDP_REJECTED_GATEWAY : reason;
 }
 
+/* The max_age that the configuration asks for (OIDC Core section 3.1.2.1), counted from when the
+ * browser was sent away; 0 where it asks for none. */
+static apr_int64_t max_age_of(const landing *l)
+{
+    const gate_form *params = l->s->authorization_params;
+    const gate_span text = params ? gate_form_get(params, "max_age") : (gate_span){NULL, 0};
+    apr_uint64_t seconds;
+
+    if (!text.ptr || !gate_span_number(text, APR_INT32_MAX, &seconds))
+        return 0;
+    return (apr_int64_t)seconds + (l->q->now - l->attempt->created) + 1;
+}
+
 /* A session that the browser still has is replaced, never taken over. */
 static void end_former(const landing *l)
 {
@@ -394,7 +407,7 @@ static void end_former(const landing *l)
 
 static gate_decision sign_in(landing *l)
 {
-    const gate_identify_want want = {.nonce = l->attempt->nonce};
+    const gate_identify_want want = {.nonce = l->attempt->nonce, .max_age = max_age_of(l)};
     gate_token_set set;
     gate_tokens tokens;
     gate_span identity;

@@ -512,6 +512,33 @@ static void test_id_tokens(void)
     }
 }
 
+static void test_max_age(void)
+{
+    static const struct {
+        const char *max_age, *auth_time, *said, *name;
+    } rows[] = {
+        {NULL, NULL, "REDIRECT ok 302", "where no max_age is asked for, auth_time need not be there"},
+        {"300", NULL, "CHALLENGE bad_claim 401", "where it is, it must be"},
+        {"300", "1749999800", "REDIRECT ok 302", "who signed in 200 seconds before is recent enough for 300"},
+        {"300", "1749999600", "CHALLENGE acr_unmet 401", "and 400 seconds are too many"},
+        {"0", "1750000100", "REDIRECT ok 302", "where 0 is asked for, it must have been now"},
+        {"0", "1749999900", "CHALLENGE acr_unmet 401", "not a while before"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        gate_settings *s = world_begin();
+        gate_form *params = gate_form_make(the.pool);
+        const char *answer;
+
+        gate_form_add_text(params, "max_age", rows[i].max_age);
+        s->authorization_params = params;
+        op.changes[0] = (claim_change){"auth_time", rows[i].auth_time};
+        answer = op_approve(open_page(s, page).location);
+        world_wait(120);
+        is(said(come_back(answer)), rows[i].said, "%s", rows[i].name);
+    }
+}
+
 static void test_symmetric_id_token(void)
 {
     gate_settings *s = world_begin();
@@ -797,6 +824,7 @@ int main(void)
     test_provider_says_no();
     test_malformed();
     test_id_tokens();
+    test_max_age();
     test_symmetric_id_token();
     test_no_id_token();
     test_provider_away();
