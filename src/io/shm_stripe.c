@@ -863,19 +863,15 @@ int gate_stripe_reset_lock(const gate_stripe *s)
 }
 
 /* A holder that does not die but stands still (stopped, or swapped out) must not stop everybody
- * else. */
+ * else. The wall clock is the only one that every system can wait by; if it is put back just then,
+ * the wait is longer. */
 static int wait_for(pthread_mutex_t *mutex)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += GATE_STRIPE_WAIT_MS / 1000;
-    until.tv_nsec += GATE_STRIPE_WAIT_MS % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
-    return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &until);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += GATE_STRIPE_WAIT_SECONDS;
+    return pthread_mutex_timedlock(mutex, &until);
 }
 
 bool gate_stripe_lock(const gate_stripe *s)

@@ -10,8 +10,8 @@
 #include "io/shm_sum.h"
 #include "io/store.h"
 
-#define GATE_STRIPE_BLOCK   256  /* bytes of a block */
-#define GATE_STRIPE_WAIT_MS 1000 /* for a lock; then the answer is UNSURE */
+#define GATE_STRIPE_BLOCK        256 /* bytes of a block */
+#define GATE_STRIPE_WAIT_SECONDS 1   /* for a lock; then the answer is UNSURE */
 
 /* The beginning of a record, in its first block. Blocks are numbered from 1; 0 is none. */
 typedef struct gate_stripe_record {

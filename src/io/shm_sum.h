@@ -37,30 +37,37 @@ static inline void gate_sum_begin(gate_sum *sum, const gate_sum_seed *seed)
     sum->length = 0;
 }
 
+static inline uint64_t gate_sum_load(const unsigned char *at)
+{
+    uint64_t word;
+
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+static inline void gate_sum_stride(gate_sum *sum, const unsigned char *at)
+{
+    sum->lane[0] = gate_sum_turn(sum->lane[0], gate_sum_load(at));
+    sum->lane[1] = gate_sum_turn(sum->lane[1], gate_sum_load(at + 8));
+    sum->lane[2] = gate_sum_turn(sum->lane[2], gate_sum_load(at + 16));
+    sum->lane[3] = gate_sum_turn(sum->lane[3], gate_sum_load(at + 24));
+}
+
 /* Every piece but the last is a multiple of GATE_SUM_STRIDE long. */
 static inline void gate_sum_more(gate_sum *sum, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
-    uint64_t a = sum->lane[0], b = sum->lane[1], c = sum->lane[2], d = sum->lane[3];
-    uint64_t word[4];
+    unsigned char rest[GATE_SUM_STRIDE] = {0};
+    gate_sum s = *sum; /* stays in registers */
 
-    sum->length += len;
-    for (; len >= GATE_SUM_STRIDE; at += GATE_SUM_STRIDE, len -= GATE_SUM_STRIDE) {
-        memcpy(word, at, GATE_SUM_STRIDE);
-        a = gate_sum_turn(a, word[0]);
-        b = gate_sum_turn(b, word[1]);
-        c = gate_sum_turn(c, word[2]);
-        d = gate_sum_turn(d, word[3]);
-    }
+    s.length += len;
+    for (; len >= GATE_SUM_STRIDE; at += GATE_SUM_STRIDE, len -= GATE_SUM_STRIDE)
+        gate_sum_stride(&s, at);
     if (len > 0) {
-        memset(word, 0, GATE_SUM_STRIDE);
-        memcpy(word, at, len);
-        a = gate_sum_turn(a, word[0]);
-        b = gate_sum_turn(b, word[1]);
-        c = gate_sum_turn(c, word[2]);
-        d = gate_sum_turn(d, word[3]);
+        memcpy(rest, at, len);
+        gate_sum_stride(&s, rest);
     }
-    sum->lane[0] = a, sum->lane[1] = b, sum->lane[2] = c, sum->lane[3] = d;
+    *sum = s;
 }
 
 static inline uint64_t gate_sum_end(const gate_sum *sum)

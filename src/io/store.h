@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* store.h - the gate's memory: one interface, several keepers (store_shm, store_redis, a test's own) */
+/* store.h - the gate's memory: one interface, several keepers (store_shm, store_redis, a test's
+ * own) */
 #ifndef GATE_IO_STORE_H
 #define GATE_IO_STORE_H
 
@@ -9,16 +10,20 @@
 #include "base/seal.h"
 #include "base/span.h"
 
-/* What is kept, and so in which region and under which quota. Strangers without a valid credential can cause
- * NEGATIVE records and LEASEs alone, and those never push out anything of another kind. */
+/* What is kept, and so in which region and under which quota. Strangers without a valid credential
+ * can cause NEGATIVE records and LEASEs alone, and those never push out anything of another kind.
+ */
 typedef enum gate_store_kind {
-    GATE_STORE_SESSION,    /* region sessions: never pushed out while alive; a full region refuses new ones */
-    GATE_STORE_MARK,       /* region sessions: "this was used"; refused, not forgotten, when its quota is full */
+    GATE_STORE_SESSION, /* region sessions: never pushed out while alive; a full region refuses new
+                           ones */
+    GATE_STORE_MARK, /* region sessions: "this was used"; refused, not forgotten, when its quota is
+                        full */
     GATE_STORE_REVOCATION, /* region sessions: "ended at that time"; the same */
     GATE_STORE_DOCUMENT,   /* region sessions: metadata and key sets, as many as are configured */
-    GATE_STORE_TOKEN,      /* region tokens: tokens found good; the least recently used makes room */
-    GATE_STORE_NEGATIVE,   /* region tokens: tokens found bad; the least recently used of this kind makes room */
-    GATE_STORE_LEASE,      /* region tokens: who is doing what just now; the same */
+    GATE_STORE_TOKEN,    /* region tokens: tokens found good; the least recently used makes room */
+    GATE_STORE_NEGATIVE, /* region tokens: tokens found bad; the least recently used of this kind
+                            makes room */
+    GATE_STORE_LEASE,    /* region tokens: who is doing what just now; the same */
     GATE_STORE_KINDS
 } gate_store_kind;
 
@@ -33,16 +38,19 @@ typedef enum gate_store_answer {
 
 #define GATE_STORE_MAX_VALUE (512 * 1024)
 
-/* A record is filed under a digest; what opens its value is elsewhere (in the cookie, in the token). */
+/* A record is filed under a digest; what opens its value is elsewhere (in the cookie, in the
+ * token). */
 typedef gate_digest gate_store_key;
 
 typedef struct gate_record {
-    gate_span value;     /* in the pool given to get or take */
-    uint64_t version;    /* another one after each write; a version once seen never comes back, even after drop and add */
-    int64_t created;     /* seconds: when the key was first added; replace leaves it */
-    int64_t seen;        /* seconds: the last get, to within a few seconds */
-    int64_t expires;     /* seconds: gone from then on */
-    int32_t idle;        /* seconds without a get after which it is gone as well; 0: none */
+    gate_span value;  /* in the pool given to get or take */
+    uint64_t version; /* another one after each write; a version once seen never comes back, even
+                         after drop and add */
+    int64_t created;  /* seconds: when the key was first added; put and replace leave it */
+    int64_t seen;    /* seconds: the last get (before any, the add or put), to within a few seconds;
+                        replace leaves it */
+    int64_t expires; /* seconds: gone from then on */
+    int32_t idle;    /* seconds without a get after which it is gone as well; 0: none */
 } gate_record;
 
 /* What to write. `created` is the store's to set. */
@@ -54,27 +62,31 @@ typedef struct gate_entry {
 
 typedef struct gate_store gate_store;
 
-/* `now` is in seconds since 1970 and is the caller's: the store asks no clock. All calls may come from any thread and any process
- * at once; none holds a lock while it copies to or from the network, computes a digest or allocates. */
+/* `now` is in seconds since 1970 and is the caller's: the store asks no clock. All calls may come
+ * from any thread and any process at once; none holds a lock while it copies to or from the
+ * network, computes a digest or allocates. */
 struct gate_store {
     /* Reads, and notes that it was seen. record->value is copied into p. */
-    gate_store_answer (*get)(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                             apr_pool_t *p, gate_record *record);
+    gate_store_answer (*get)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                             int64_t now, apr_pool_t *p, gate_record *record);
     /* Writes whatever was there before. *version may be NULL here and below. */
-    gate_store_answer (*put)(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                             const gate_entry *entry, uint64_t *version);
-    /* Writes only where nothing is: of many who add at once, exactly one is DONE and the others CONFLICT. */
-    gate_store_answer (*add)(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                             const gate_entry *entry, uint64_t *version);
-    /* Writes only over that very version: else CONFLICT, or ABSENT where nothing is (any more). What was dropped
-     * stays dropped. */
-    gate_store_answer (*replace)(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                                 const gate_entry *entry, uint64_t if_version, uint64_t *version);
+    gate_store_answer (*put)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                             int64_t now, const gate_entry *entry, uint64_t *version);
+    /* Writes only where nothing is: of many who add at once, exactly one is DONE and the others
+     * CONFLICT. */
+    gate_store_answer (*add)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                             int64_t now, const gate_entry *entry, uint64_t *version);
+    /* Writes only over that very version: else CONFLICT, or ABSENT where nothing is (any more).
+     * What was dropped stays dropped. */
+    gate_store_answer (*replace)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                                 int64_t now, const gate_entry *entry, uint64_t if_version,
+                                 uint64_t *version);
     /* Reads and removes in one: of many who take at once, one gets it. */
-    gate_store_answer (*take)(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                              apr_pool_t *p, gate_record *record);
+    gate_store_answer (*take)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                              int64_t now, apr_pool_t *p, gate_record *record);
     /* Removes. ABSENT where nothing was. */
-    gate_store_answer (*drop)(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now);
+    gate_store_answer (*drop)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                              int64_t now);
 };
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* store_audit.h - what must hold in a segment that nobody is writing to, and values that say whose they are */
+/* store_audit.h - what must hold in a segment that nobody is writing to, and values that say whose
+ * they are */
 #ifndef STORE_AUDIT_H
 #define STORE_AUDIT_H
 
@@ -162,7 +163,8 @@ static inline const char *audit(gate_shm *shm)
     return NULL;
 }
 
-/* Whether the byte at that offset of the segment belongs to a lock: those are the C library's own. */
+/* Whether the byte at that offset of the segment belongs to a lock: those are the C library's own.
+ */
 static inline bool is_lock_byte(const gate_segment *segment, size_t offset)
 {
     const unsigned char *at = segment->base + offset;

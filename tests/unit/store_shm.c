@@ -23,6 +23,13 @@
 #define HOUR    3600
 #define THREADS 8
 
+/* A thread that flips bits is a race, and ThreadSanitizer would say so. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 static const char *const kind_names[GATE_STORE_KINDS] = {
     "SESSION", "MARK", "REVOCATION", "DOCUMENT", "TOKEN", "NEGATIVE", "LEASE",
 };
@@ -55,8 +62,8 @@ static gate_entry entry_of(uint64_t n, uint64_t edition, size_t len, int64_t exp
     return (gate_entry){{(const char *)bytes, len}, expires, idle};
 }
 
-static gate_store_answer put(gate_shm *shm, gate_store_kind kind, uint64_t n, size_t len, int64_t now,
-                             int64_t expires)
+static gate_store_answer put(gate_shm *shm, gate_store_kind kind, uint64_t n, size_t len,
+                             int64_t now, int64_t expires)
 {
     gate_store *store = gate_shm_store(shm);
     gate_store_key key = key_of(n);
@@ -65,8 +72,8 @@ static gate_store_answer put(gate_shm *shm, gate_store_kind kind, uint64_t n, si
     return store->put(store, kind, &key, now, &entry, NULL);
 }
 
-static gate_store_answer add(gate_shm *shm, gate_store_kind kind, uint64_t n, size_t len, int64_t now,
-                             int64_t expires)
+static gate_store_answer add(gate_shm *shm, gate_store_kind kind, uint64_t n, size_t len,
+                             int64_t now, int64_t expires)
 {
     gate_store *store = gate_shm_store(shm);
     gate_store_key key = key_of(n);
@@ -111,9 +118,11 @@ static gate_shm_usage usage_of(gate_shm *shm, gate_store_kind kind)
     return usage;
 }
 
-/* --- the verbs --------------------------------------------------------------------------------- */
+/* --- the verbs ---------------------------------------------------------------------------------
+ */
 
-static void an_empty_store_has_nothing(gate_store *store, gate_store_kind kind, const gate_store_key *key)
+static void an_empty_store_has_nothing(gate_store *store, gate_store_kind kind,
+                                       const gate_store_key *key)
 {
     gate_entry entry = entry_of(1, 1, 100, NOW + HOUR, 0);
     gate_record record;
@@ -126,7 +135,8 @@ static void an_empty_store_has_nothing(gate_store *store, gate_store_kind kind, 
        "%s: an empty store has nothing to read, take, drop or replace", kind_names[kind]);
 }
 
-static uint64_t what_is_added_is_there(gate_store *store, gate_store_kind kind, const gate_store_key *key)
+static uint64_t what_is_added_is_there(gate_store *store, gate_store_kind kind,
+                                       const gate_store_key *key)
 {
     gate_entry entry = entry_of(1, 1, 100, NOW + HOUR, 900);
     gate_record record = {0};
@@ -145,28 +155,31 @@ static uint64_t what_is_added_is_there(gate_store *store, gate_store_kind kind, 
     return version;
 }
 
-static uint64_t replace_is_compare_and_set(gate_store *store, gate_store_kind kind, const gate_store_key *key,
-                                           uint64_t version)
+static uint64_t replace_is_compare_and_set(gate_store *store, gate_store_kind kind,
+                                           const gate_store_key *key, uint64_t version)
 {
     gate_entry entry = entry_of(1, 2, 3000, NOW + 2 * HOUR, 0);
     gate_record record = {0};
     uint64_t next = 0, edition = 0;
 
-    ok(store->replace(store, kind, key, NOW + 200, &entry, version + 1, &next) == GATE_STORE_CONFLICT,
+    ok(store->replace(store, kind, key, NOW + 200, &entry, version + 1, &next) ==
+           GATE_STORE_CONFLICT,
        "%s: replace of another version is a conflict", kind_names[kind]);
-    ok(store->replace(store, kind, key, NOW + 200, &entry, version, &next) == GATE_STORE_DONE && next != version,
+    ok(store->replace(store, kind, key, NOW + 200, &entry, version, &next) == GATE_STORE_DONE &&
+           next != version,
        "%s: replace of this version is done, under a new version", kind_names[kind]);
     ok(store->replace(store, kind, key, NOW + 200, &entry, version, NULL) == GATE_STORE_CONFLICT,
        "%s: the old version is of no more use", kind_names[kind]);
     ok(store->get(store, kind, key, NOW + 201, pool, &record) == GATE_STORE_DONE &&
            is_value_of(record.value, 1, &edition) && edition == 2 && record.value.len == 3000 &&
-           record.version == next && record.created == NOW && record.expires == NOW + 2 * HOUR && record.idle == 0,
+           record.version == next && record.created == NOW && record.expires == NOW + 2 * HOUR &&
+           record.idle == 0,
        "%s: replace changes all but the time of creation", kind_names[kind]);
     return next;
 }
 
-static void put_writes_over_whatever_is_there(gate_store *store, gate_store_kind kind, const gate_store_key *key,
-                                              uint64_t version)
+static void put_writes_over_whatever_is_there(gate_store *store, gate_store_kind kind,
+                                              const gate_store_key *key, uint64_t version)
 {
     gate_entry entry = entry_of(1, 3, 17, NOW + HOUR, 0);
     gate_record record = {0};
@@ -175,12 +188,14 @@ static void put_writes_over_whatever_is_there(gate_store *store, gate_store_kind
     ok(store->put(store, kind, key, NOW + 300, &entry, &next) == GATE_STORE_DONE && next > version,
        "%s: put writes over what is there", kind_names[kind]);
     ok(store->take(store, kind, key, NOW + 300, pool, &record) == GATE_STORE_DONE &&
-           is_value_of(record.value, 1, &edition) && edition == 3 && record.version == next && record.created == NOW,
+           is_value_of(record.value, 1, &edition) && edition == 3 && record.version == next &&
+           record.created == NOW,
        "%s: take gives it", kind_names[kind]);
     ok(store->take(store, kind, key, NOW + 300, pool, &record) == GATE_STORE_ABSENT &&
            store->get(store, kind, key, NOW + 300, pool, &record) == GATE_STORE_ABSENT,
        "%s: once", kind_names[kind]);
-    ok(store->put(store, kind, key, NOW + 400, &entry, &version) == GATE_STORE_DONE && version > next,
+    ok(store->put(store, kind, key, NOW + 400, &entry, &version) == GATE_STORE_DONE &&
+           version > next,
        "%s: put writes where nothing is, and the version goes on", kind_names[kind]);
     ok(store->drop(store, kind, key, NOW + 400) == GATE_STORE_DONE &&
            store->drop(store, kind, key, NOW + 400) == GATE_STORE_ABSENT &&
@@ -210,14 +225,16 @@ static void verbs(void)
                record.value.len == 20 + i;
     }
     ok(own == GATE_STORE_KINDS, "one key under each kind is as many records");
-    answered(get(shm, (gate_store_kind)GATE_STORE_KINDS, 1, NOW), GATE_STORE_UNSURE, "a kind that is none");
+    answered(get(shm, (gate_store_kind)GATE_STORE_KINDS, 1, NOW), GATE_STORE_UNSURE,
+             "a kind that is none");
     in_order(shm, "all of it leaves a store in order");
 }
 
 static void sizes(void)
 {
-    static const size_t lengths[] = {0,    1,    16,   127,  128,  129,   383,   384,    385,
-                                     3072, 4095, 4096, 4097, 8192, 70000, 70001, 524287, GATE_STORE_MAX_VALUE};
+    static const size_t lengths[] = {0,    1,    16,    127,   128,    129,
+                                     383,  384,  385,   3072,  4095,   4096,
+                                     4097, 8192, 70000, 70001, 524287, GATE_STORE_MAX_VALUE};
     gate_shm *shm = shm_of(pool, 32 * MIB, 16 * MIB, NULL);
     gate_store *store = gate_shm_store(shm);
     gate_record record;
@@ -233,20 +250,22 @@ static void sizes(void)
             good += record.value.ptr && record.value.len == lengths[i] &&
                     memcmp(record.value.ptr, bytes, lengths[i]) == 0;
             good += store->take(store, which, &key, NOW, pool, &record) == GATE_STORE_DONE;
-            good += record.value.len == lengths[i] && memcmp(record.value.ptr, bytes, lengths[i]) == 0;
+            good +=
+                record.value.len == lengths[i] && memcmp(record.value.ptr, bytes, lengths[i]) == 0;
         }
-        ok(good == 10, "a value of %lu bytes comes back as it was, in default regions", (unsigned long)lengths[i]);
+        ok(good == 10, "a value of %lu bytes comes back as it was, in default regions",
+           (unsigned long)lengths[i]);
     }
-    answered(put(shm, GATE_STORE_DOCUMENT, 5, GATE_STORE_MAX_VALUE, NOW, NOW + HOUR), GATE_STORE_DONE,
-             "a document may be of the largest size");
-    answered(put(shm, GATE_STORE_SESSION, 6, GATE_STORE_MAX_VALUE + 1, NOW, NOW + HOUR), GATE_STORE_FULL,
-             "one byte more than the largest value is refused");
+    answered(put(shm, GATE_STORE_DOCUMENT, 5, GATE_STORE_MAX_VALUE, NOW, NOW + HOUR),
+             GATE_STORE_DONE, "a document may be of the largest size");
+    answered(put(shm, GATE_STORE_SESSION, 6, GATE_STORE_MAX_VALUE + 1, NOW, NOW + HOUR),
+             GATE_STORE_FULL, "one byte more than the largest value is refused");
     ok(usage_of(shm, GATE_STORE_SESSION).refused[GATE_STORE_SESSION] == 1, "and counted");
     gate_entry absent = {{NULL, 0}, NOW + HOUR, 0};
     gate_store_key key = key_of(9);
     ok(store->put(store, GATE_STORE_MARK, &key, NOW, &absent, NULL) == GATE_STORE_DONE &&
-           store->get(store, GATE_STORE_MARK, &key, NOW, pool, &record) == GATE_STORE_DONE && record.value.ptr &&
-           record.value.len == 0,
+           store->get(store, GATE_STORE_MARK, &key, NOW, pool, &record) == GATE_STORE_DONE &&
+           record.value.ptr && record.value.len == 0,
        "a record may have no value");
     in_order(shm, "large values leave a store in order");
 }
@@ -268,7 +287,8 @@ static void times(void)
         {NOW + 10, 0, NOW + 9, NOW + 11, GATE_STORE_ABSENT, "being seen does not prolong it"},
         {NOW + HOUR, 60, 0, NOW + 59, GATE_STORE_DONE, "idle for less than its time it is there"},
         {NOW + HOUR, 60, 0, NOW + 60, GATE_STORE_ABSENT, "idle for its time it is gone"},
-        {NOW + HOUR, 60, NOW + 59, NOW + 118, GATE_STORE_DONE, "being seen starts the idle time anew"},
+        {NOW + HOUR, 60, NOW + 59, NOW + 118, GATE_STORE_DONE,
+         "being seen starts the idle time anew"},
         {NOW + HOUR, 60, NOW + 59, NOW + 119, GATE_STORE_ABSENT, "which then runs out as well"},
         {NOW + 100, 60, NOW + 59, NOW + 100, GATE_STORE_ABSENT, "the end is the end, seen or not"},
         {NOW + HOUR, 0, 0, INT64_MIN, GATE_STORE_DONE, "long before its time it is there"},
@@ -288,7 +308,8 @@ static void times(void)
         store->add(store, GATE_STORE_SESSION, &key, NOW, &entry, NULL);
         if (cases[i].seen)
             get(shm, GATE_STORE_SESSION, 1000 + i, cases[i].seen);
-        answered(get(shm, GATE_STORE_SESSION, 1000 + i, cases[i].now), cases[i].want, cases[i].name);
+        answered(get(shm, GATE_STORE_SESSION, 1000 + i, cases[i].now), cases[i].want,
+                 cases[i].name);
     }
     in_order(shm, "odd clocks leave a store in order");
 }
@@ -303,10 +324,11 @@ static void what_was_gone_stays_gone(void)
 
     store->add(store, GATE_STORE_SESSION, &key, NOW, &entry, &version);
     answered(get(shm, GATE_STORE_SESSION, 1, NOW + 10), GATE_STORE_ABSENT, "it expires");
-    answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_ABSENT, "and a clock put back does not bring it back");
+    answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_ABSENT,
+             "and a clock put back does not bring it back");
     store->add(store, GATE_STORE_SESSION, &key, NOW, &entry, &version);
-    answered(store->replace(store, GATE_STORE_SESSION, &key, NOW + 10, &entry, version, NULL), GATE_STORE_ABSENT,
-             "what has expired cannot be replaced");
+    answered(store->replace(store, GATE_STORE_SESSION, &key, NOW + 10, &entry, version, NULL),
+             GATE_STORE_ABSENT, "what has expired cannot be replaced");
     answered(store->add(store, GATE_STORE_SESSION, &key, NOW + 10, &entry, &next), GATE_STORE_DONE,
              "but added anew");
     ok(next > version, "under a new version");
@@ -323,7 +345,8 @@ static void what_was_gone_stays_gone(void)
 
 /* --- quotas ----------------------------------------------------------------------------------- */
 
-static unsigned still_there(gate_shm *shm, gate_store_kind kind, unsigned from, unsigned count, int64_t now)
+static unsigned still_there(gate_shm *shm, gate_store_kind kind, unsigned from, unsigned count,
+                            int64_t now)
 {
     unsigned there = 0;
 
@@ -333,8 +356,8 @@ static unsigned still_there(gate_shm *shm, gate_store_kind kind, unsigned from, 
 }
 
 /* Adds until the first refusal; how many went in. */
-static unsigned flood(gate_shm *shm, gate_store_kind kind, unsigned from, unsigned count, size_t len, int64_t now,
-                      int64_t expires)
+static unsigned flood(gate_shm *shm, gate_store_kind kind, unsigned from, unsigned count,
+                      size_t len, int64_t now, int64_t expires)
 {
     unsigned done = 0;
 
@@ -352,14 +375,18 @@ static void strangers_push_out_nobody(void)
     ok(sessions == 150 && tokens == 200, "sessions and tokens have room");
     ok(flood(shm, GATE_STORE_NEGATIVE, 100000, 20000, 20, NOW, NOW + HOUR) == 20000,
        "a flood of bad tokens is noted, each");
-    ok(flood(shm, GATE_STORE_LEASE, 200000, 20000, 20, NOW, NOW + HOUR) == 20000, "a flood of leases as well");
+    ok(flood(shm, GATE_STORE_LEASE, 200000, 20000, 20, NOW, NOW + HOUR) == 20000,
+       "a flood of leases as well");
     ok(still_there(shm, GATE_STORE_TOKEN, 0, 200, NOW) == 200, "good tokens are all still there");
     ok(still_there(shm, GATE_STORE_SESSION, 0, 150, NOW) == 150, "sessions too");
 
     gate_shm_usage usage = usage_of(shm, GATE_STORE_NEGATIVE);
-    ok(usage.records[GATE_STORE_NEGATIVE] * 264 <= MIB / 4 && usage.records[GATE_STORE_NEGATIVE] * 264 > MIB / 5,
-       "bad tokens take a quarter of their region (%u)", (unsigned)usage.records[GATE_STORE_NEGATIVE]);
-    ok(usage.records[GATE_STORE_LEASE] * 264 <= MIB / 8 && usage.records[GATE_STORE_LEASE] * 264 > MIB / 10,
+    ok(usage.records[GATE_STORE_NEGATIVE] * 264 <= MIB / 4 &&
+           usage.records[GATE_STORE_NEGATIVE] * 264 > MIB / 5,
+       "bad tokens take a quarter of their region (%u)",
+       (unsigned)usage.records[GATE_STORE_NEGATIVE]);
+    ok(usage.records[GATE_STORE_LEASE] * 264 <= MIB / 8 &&
+           usage.records[GATE_STORE_LEASE] * 264 > MIB / 10,
        "leases an eighth (%u)", (unsigned)usage.records[GATE_STORE_LEASE]);
     ok(usage.evicted[GATE_STORE_NEGATIVE] + usage.records[GATE_STORE_NEGATIVE] == 20000 &&
            usage.evicted[GATE_STORE_TOKEN] == 0 && usage.refused[GATE_STORE_NEGATIVE] == 0,
@@ -369,8 +396,10 @@ static void strangers_push_out_nobody(void)
        "the oldest made room for the newest");
     ok(flood(shm, GATE_STORE_TOKEN, 1000, 5000, 1000, NOW, NOW + HOUR) == 5000,
        "good tokens make room for good tokens");
-    ok(usage_of(shm, GATE_STORE_TOKEN).records[GATE_STORE_NEGATIVE] == usage.records[GATE_STORE_NEGATIVE] &&
-           usage_of(shm, GATE_STORE_TOKEN).records[GATE_STORE_LEASE] == usage.records[GATE_STORE_LEASE],
+    ok(usage_of(shm, GATE_STORE_TOKEN).records[GATE_STORE_NEGATIVE] ==
+               usage.records[GATE_STORE_NEGATIVE] &&
+           usage_of(shm, GATE_STORE_TOKEN).records[GATE_STORE_LEASE] ==
+               usage.records[GATE_STORE_LEASE],
        "and for nobody else's");
     in_order(shm, "floods leave a store in order");
 }
@@ -387,14 +416,17 @@ static void marks_are_refused_not_forgotten(void)
         gate_shm *shm = shm_of(pool, MIB, SMALL, NULL);
         flood(shm, GATE_STORE_SESSION, 0, 150, 1000, NOW, NOW + HOUR);
         unsigned done = flood(shm, kind, 1000, 3000, 20, NOW, NOW + 100);
-        ok(done * 264 <= MIB / 4 && done * 264 > MIB / 5, "%s: a quarter of the region may be in use (%u)",
-           kind_names[kind], done);
+        ok(done * 264 <= MIB / 4 && done * 264 > MIB / 5,
+           "%s: a quarter of the region may be in use (%u)", kind_names[kind], done);
         answered(add(shm, kind, 5000, 20, NOW + 50, NOW + 100), GATE_STORE_FULL, "then it is full");
         gate_shm_usage usage = usage_of(shm, kind);
-        ok(usage.evicted[kind] == 0 && usage.records[kind] == done && usage.refused[kind] == 3000 - done + 1,
+        ok(usage.evicted[kind] == 0 && usage.records[kind] == done &&
+               usage.refused[kind] == 3000 - done + 1,
            "%s: nothing made room", kind_names[kind]);
-        ok(still_there(shm, GATE_STORE_SESSION, 0, 150, NOW) == 150, "%s: least of all a session", kind_names[kind]);
-        answered(add(shm, kind, 5000, 20, NOW + 100, NOW + 200), GATE_STORE_DONE, "once they expire there is room");
+        ok(still_there(shm, GATE_STORE_SESSION, 0, 150, NOW) == 150, "%s: least of all a session",
+           kind_names[kind]);
+        answered(add(shm, kind, 5000, 20, NOW + 100, NOW + 200), GATE_STORE_DONE,
+                 "once they expire there is room");
         in_order(shm, "and all is in order");
     }
 }
@@ -404,9 +436,11 @@ static void a_full_region_logs_nobody_out(void)
     gate_shm *shm = shm_of(pool, MIB, SMALL, NULL);
     gate_store *store = gate_shm_store(shm);
     uint64_t version = 0;
-    unsigned done = flood(shm, GATE_STORE_SESSION, 0, 2000, 2000, NOW, NOW + 100), kept = 0, renewed = 0;
+    unsigned done = flood(shm, GATE_STORE_SESSION, 0, 2000, 2000, NOW, NOW + 100), kept = 0,
+             renewed = 0;
 
-    ok(done > MIB * 8 / 10 / 2304 && done < 2000, "a region of 1 MiB holds %u sessions of 2000 bytes", done);
+    ok(done > MIB * 8 / 10 / 2304 && done < 2000,
+       "a region of 1 MiB holds %u sessions of 2000 bytes", done);
     for (unsigned n = 0; n < 2000; n++)
         kept += get(shm, GATE_STORE_SESSION, n, NOW + 1) == GATE_STORE_DONE;
     ok(kept == done && usage_of(shm, GATE_STORE_SESSION).evicted[GATE_STORE_SESSION] == 0,
@@ -417,12 +451,14 @@ static void a_full_region_logs_nobody_out(void)
         if (store->get(store, GATE_STORE_SESSION, &key, NOW + 2, pool, &record) != GATE_STORE_DONE)
             continue;
         gate_entry entry = entry_of(n, 7, 2000, NOW + 100, 0);
-        renewed +=
-            store->replace(store, GATE_STORE_SESSION, &key, NOW + 2, &entry, record.version, &version) == GATE_STORE_DONE;
+        renewed += store->replace(store, GATE_STORE_SESSION, &key, NOW + 2, &entry, record.version,
+                                  &version) == GATE_STORE_DONE;
     }
     ok(renewed == done, "each can be renewed while the region is full");
-    ok(flood(shm, GATE_STORE_REVOCATION, 9000, 8, 40, NOW + 2, NOW + 100) == 8, "and ended by a revocation");
-    ok(flood(shm, GATE_STORE_SESSION, 5000, 2000, 2000, NOW + 99, NOW + 200) < 20, "until they expire it stays full");
+    ok(flood(shm, GATE_STORE_REVOCATION, 9000, 8, 40, NOW + 2, NOW + 100) == 8,
+       "and ended by a revocation");
+    ok(flood(shm, GATE_STORE_SESSION, 5000, 2000, 2000, NOW + 99, NOW + 200) < 20,
+       "until they expire it stays full");
     unsigned again = flood(shm, GATE_STORE_SESSION, 8000, 2000, 2000, NOW + 100, NOW + 200);
     ok(again > done * 9 / 10, "when they expire it takes as many again (%u)", again);
     in_order(shm, "a full store is in order");
@@ -439,7 +475,8 @@ static void the_least_recently_used_goes_first(void)
             still_there(shm, GATE_STORE_TOKEN, 0, 40, NOW + 10 + n);
         add(shm, GATE_STORE_TOKEN, 1000 + n, 1000, NOW + 10 + n, NOW + HOUR);
     }
-    ok(still_there(shm, GATE_STORE_TOKEN, 0, 40, NOW + 2010) == 40, "tokens in use outlive 2000 others");
+    ok(still_there(shm, GATE_STORE_TOKEN, 0, 40, NOW + 2010) == 40,
+       "tokens in use outlive 2000 others");
     ok(still_there(shm, GATE_STORE_TOKEN, 40, 260, NOW + 2010) == 0, "those not in use made room");
 
     gate_shm *other = shm_of(pool, SMALL, 16 * MIB, NULL);
@@ -475,10 +512,36 @@ static void memory_is_as_promised(void)
         for (unsigned i = 0; i < 256; i++)
             pages += resident[i] & 1;
     }
-    ok(pages * 4096 < 8 * MIB, "pages of 1 GiB are touched as they fill (%lu)", (unsigned long)pages);
+    ok(pages * 4096 < 8 * MIB, "pages of 1 GiB are touched as they fill (%lu)",
+       (unsigned long)pages);
 }
 
-/* --- threads ----------------------------------------------------------------------------------- */
+/* Keys as alike as can be: a counter in one corner, the rest the same. */
+static void keys_do_not_pile_up(void)
+{
+    enum { COUNT = 100000 };
+    static unsigned char load[COUNT];
+    unsigned longest = 0, same = 0;
+    const gate_sum_seed seeds[2] = {{{1, 2}}, {{1, 3}}};
+
+    for (unsigned corner = 0; corner < 4; corner++) {
+        memset(load, 0, sizeof(load));
+        for (uint32_t n = 0; n < COUNT; n++) {
+            gate_store_key key = {{0}};
+            memcpy(key.bytes + corner * 9, &n, sizeof(n));
+            uint64_t hash = gate_stripe_hash(&seeds[0], GATE_STORE_TOKEN, &key);
+            uint64_t other = gate_stripe_hash(&seeds[1], GATE_STORE_TOKEN, &key);
+            unsigned char here = ++load[(uint64_t)(uint32_t)hash * COUNT >> 32];
+            longest = here > longest ? here : longest;
+            same += (uint32_t)hash >> 20 == (uint32_t)other >> 20;
+        }
+    }
+    ok(longest <= 12, "as many alike keys as buckets: the longest chain is %u", longest);
+    ok(same < 4 * COUNT / 4096 * 2, "another seed files them elsewhere");
+}
+
+/* --- threads -----------------------------------------------------------------------------------
+ */
 
 typedef struct worker {
     gate_shm *shm;
@@ -560,13 +623,15 @@ static void *count_up(void *data)
 
     while (w->done < 100 && w->odd == 0) {
         uint64_t number;
-        w->odd += store->get(store, GATE_STORE_SESSION, &key, NOW, w->p, &record) != GATE_STORE_DONE;
+        w->odd +=
+            store->get(store, GATE_STORE_SESSION, &key, NOW, w->p, &record) != GATE_STORE_DONE;
         if (w->odd)
             break;
         memcpy(&number, record.value.ptr, sizeof(number));
         number++;
         gate_entry entry = {{(const char *)&number, sizeof(number)}, NOW + HOUR, 0};
-        gate_store_answer answer = store->replace(store, GATE_STORE_SESSION, &key, NOW, &entry, record.version, NULL);
+        gate_store_answer answer =
+            store->replace(store, GATE_STORE_SESSION, &key, NOW, &entry, record.version, NULL);
         w->done += answer == GATE_STORE_DONE;
         w->odd += answer != GATE_STORE_DONE && answer != GATE_STORE_CONFLICT;
         apr_pool_clear(w->p);
@@ -590,13 +655,15 @@ static void *mix(void *data)
         gate_store_key key = key_of(n);
         gate_store_answer answer;
         fill_value(value, len, n, turn);
-        gate_entry entry = {{(const char *)value, len}, NOW + turn / 100 + (int64_t)(dice >> 50 & 15), 0};
+        gate_entry entry = {
+            {(const char *)value, len}, NOW + turn / 100 + (int64_t)(dice >> 50 & 15), 0};
         if ((dice >> 60) < 5)
             answer = store->put(store, kind, &key, NOW + turn / 100, &entry, &version);
         else if ((dice >> 60) < 6)
             answer = store->drop(store, kind, &key, NOW + turn / 100);
         else
-            answer = ((dice >> 60) < 7 ? store->take : store->get)(store, kind, &key, NOW + turn / 100, w->p, &record);
+            answer = ((dice >> 60) < 7 ? store->take : store->get)(store, kind, &key,
+                                                                   NOW + turn / 100, w->p, &record);
         w->odd += answer == GATE_STORE_UNSURE || answer == GATE_STORE_CONFLICT;
         if (answer == GATE_STORE_DONE && (dice >> 60) >= 6)
             w->odd += !is_value_of(record.value, n, NULL);
@@ -617,28 +684,33 @@ static void threads(void)
     gate_record record;
 
     run(shm, add_marks, workers);
-    ok(total(workers) == 500 && oddities(workers) == 0, "of many who add at once, exactly one succeeds");
+    ok(total(workers) == 500 && oddities(workers) == 0,
+       "of many who add at once, exactly one succeeds");
     run(shm, take_marks, workers);
-    ok(total(workers) == 500 && oddities(workers) == 0, "of many who take at once, exactly one gets it");
+    ok(total(workers) == 500 && oddities(workers) == 0,
+       "of many who take at once, exactly one gets it");
     store->add(store, GATE_STORE_SESSION, &key, NOW, &zero, NULL);
     run(shm, count_up, workers);
     store->get(store, GATE_STORE_SESSION, &key, NOW, pool, &record);
     memcpy(&number, record.value.ptr, sizeof(number));
-    ok(number == THREADS * 100 && oddities(workers) == 0, "no compare-and-set is lost (%u)", (unsigned)number);
+    ok(number == THREADS * 100 && oddities(workers) == 0, "no compare-and-set is lost (%u)",
+       (unsigned)number);
     gate_shm *tight = small(pool);
     run(tight, mix, workers);
     ok(oddities(workers) == 0, "everything at once gives nobody another's value");
     in_order(tight, "and leaves the store in order");
 }
 
-/* --- a lock that is not given back --------------------------------------------------------------- */
+/* --- a lock that is not given back ---------------------------------------------------------------
+ */
 
 static const gate_stripe *stripe_of(gate_shm *shm, gate_store_kind kind, uint64_t n)
 {
     gate_store_key key = key_of(n);
     const gate_shm_region *region = gate_segment_region(shm->segment, kind);
 
-    return &region->stripes[gate_stripe_place_of(gate_stripe_hash(&shm->segment->seed, kind, &key), region->places)];
+    return &region->stripes[gate_stripe_place_of(gate_stripe_hash(&shm->segment->seed, kind, &key),
+                                                 region->places)];
 }
 
 static double seconds(void)
@@ -667,12 +739,14 @@ static void locks(void)
     if (read(ready[0], &go, 1) != 1)
         return;
     double start = seconds();
-    answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_UNSURE, "who cannot get the lock cannot tell");
+    answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_UNSURE,
+             "who cannot get the lock cannot tell");
     ok(seconds() - start < 5, "and does not wait for ever");
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     start = seconds();
-    answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_DONE, "a lock whose holder was killed is taken over");
+    answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_DONE,
+             "a lock whose holder was killed is taken over");
     ok(seconds() - start < 1, "at once");
     ok(usage_of(shm, GATE_STORE_SESSION).repaired == 1, "and the repair is counted");
     in_order(shm, "after that all is in order");
@@ -680,7 +754,8 @@ static void locks(void)
     close(ready[1]);
 }
 
-/* --- versions ---------------------------------------------------------------------------------- */
+/* --- versions ----------------------------------------------------------------------------------
+ */
 
 static void versions_never_come_back(void)
 {
@@ -716,7 +791,8 @@ static void versions_never_come_back(void)
     ok(rising, "no version comes twice, through drops, takes, repairs, damage and moves");
 }
 
-/* --- damage ------------------------------------------------------------------------------------ */
+/* --- damage ------------------------------------------------------------------------------------
+ */
 
 #define DAMAGE_KEYS 60
 
@@ -734,7 +810,8 @@ static unsigned use_all(gate_shm *shm, unsigned round)
         gate_store_key key = key_of(n);
         gate_entry entry = entry_of(n, round, 16 + n * 97 % 5000, NOW + HOUR, 0);
         bool takes = (n + round) % 11 == 0;
-        gate_store_answer answer = (takes ? store->take : store->get)(store, kind, &key, NOW + round, p, &record);
+        gate_store_answer answer =
+            (takes ? store->take : store->get)(store, kind, &key, NOW + round, p, &record);
         if (answer == GATE_STORE_DONE)
             foreign += !is_value_of(record.value, n, NULL);
         if ((n + round) % 3 == 0)
@@ -759,7 +836,8 @@ static void flip(gate_shm *shm, uint64_t *dice, bool in_use_only)
             const gate_shm_region *region = &segment->regions[*dice >> 1 & 1];
             const gate_stripe *stripe = &region->stripes[(*dice >> 2 & 7) % region->places];
             size_t part = (size_t)(*dice >> 33);
-            const unsigned char *at = (unsigned char *)stripe->state + part % sizeof(gate_stripe_state);
+            const unsigned char *at =
+                (unsigned char *)stripe->state + part % sizeof(gate_stripe_state);
             if (*dice & 32)
                 at = (unsigned char *)&stripe->links[part % 400];
             if (*dice & 64)
@@ -768,6 +846,27 @@ static void flip(gate_shm *shm, uint64_t *dice, bool in_use_only)
         }
     } while (is_lock_byte(segment, offset));
     segment->base[offset] ^= (unsigned char)(1 << (*dice >> 8 & 7));
+}
+
+static void a_damaged_record_is_nobodys(void)
+{
+    static const char *const parts[] = {"head", "value", "end of the value"};
+    static const size_t offsets[] = {40, 200, GATE_STRIPE_BLOCK * 3 + 5};
+
+    for (unsigned i = 0; i < 3; i++) {
+        gate_shm *shm = small(pool);
+        const gate_stripe *stripe = stripe_of(shm, GATE_STORE_SESSION, 1);
+        put(shm, GATE_STORE_SESSION, 1, 1000, NOW, NOW + HOUR);
+        flood(shm, GATE_STORE_SESSION, 2, 20, 100, NOW, NOW + HOUR);
+        stripe->blocks->bytes[offsets[i]] ^= 4;
+        answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_UNSURE, parts[i]);
+        answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_ABSENT,
+                 "damage is told once, then the record is gone");
+        ok(usage_of(shm, GATE_STORE_SESSION).repaired == 1 &&
+               still_there(shm, GATE_STORE_SESSION, 2, 20, NOW) == 20,
+           "and no other with it");
+        in_order(shm, "all is in order again");
+    }
 }
 
 static void damage_between_calls(void)
@@ -788,7 +887,8 @@ static void damage_between_calls(void)
     in_order(shm, "mending puts all in order again");
     for (unsigned n = 0; n < 100; n++)
         put(shm, GATE_STORE_TOKEN, n, 500, NOW + 2000, NOW + HOUR);
-    ok(still_there(shm, GATE_STORE_TOKEN, 0, 100, NOW + 2000) == 100, "and the store works as before");
+    ok(still_there(shm, GATE_STORE_TOKEN, 0, 100, NOW + 2000) == 100,
+       "and the store works as before");
 }
 
 static void damage_of_everything(void)
@@ -839,7 +939,8 @@ static void damage_under_load(void)
 }
 #endif
 
-/* --- the file ---------------------------------------------------------------------------------- */
+/* --- the file ----------------------------------------------------------------------------------
+ */
 
 static const char *directory;
 
@@ -857,7 +958,8 @@ static void make_file(const char *file, const char *content, mode_t mode)
     close(fd);
 }
 
-static apr_status_t try(apr_pool_t *p, const char *file, apr_size_t sessions, gate_shm **shm, const char **problem)
+static apr_status_t try(apr_pool_t *p, const char *file, apr_size_t sessions, gate_shm **shm,
+                        const char **problem)
 {
     const gate_shm_options options = {sessions, SMALL, file};
 
@@ -882,12 +984,14 @@ static void a_file_keeps_it(void)
     struct stat st;
 
     apr_pool_create(&p, pool);
-    ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS && problem == NULL, "a file is made where none is");
+    ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS && problem == NULL,
+       "a file is made where none is");
     ok(stat(file, &st) == 0 && (st.st_mode & 07777) == 0600, "with mode 0600");
     ok(st.st_blocks * 512 >= st.st_size, "and all its room on the disk");
     flood(shm, GATE_STORE_SESSION, 0, 50, 1500, NOW, NOW + HOUR);
     gate_shm_store(shm)->get(gate_shm_store(shm), GATE_STORE_SESSION, &key, NOW + 7, pool, &record);
-    ok(try(p, file, SMALL, &second, &problem) == APR_EBUSY && strstr(problem, "in use by another running server"),
+    ok(try(p, file, SMALL, &second, &problem) == APR_EBUSY &&
+           strstr(problem, "in use by another running server"),
        "a second server is refused: %s", problem);
     apr_pool_clear(p);
     ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS, "after a stop it is taken over");
@@ -901,7 +1005,8 @@ static void a_file_keeps_it(void)
     ok(still_there(shm, GATE_STORE_SESSION, 0, 50, NOW + 8) == 50, "that has all the other had");
     ok(size_of(path("sessions.new")) == -1, "and nothing is left over");
     apr_pool_clear(p);
-    ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS && still_there(shm, GATE_STORE_SESSION, 0, 50, NOW + 8) == 50,
+    ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS &&
+           still_there(shm, GATE_STORE_SESSION, 0, 50, NOW + 8) == 50,
        "back to the smaller size");
     apr_pool_destroy(p);
 }
@@ -916,7 +1021,8 @@ static void what_does_not_fit_is_not_lost(void)
     try(p, file, 2 * MIB, &shm, &problem);
     unsigned done = flood(shm, GATE_STORE_SESSION, 0, 400, 3000, NOW, NOW + HOUR);
     apr_pool_clear(p);
-    ok(try(p, file, SMALL, &shm, &problem) == APR_ENOSPC, "too small a size is refused: %s", problem);
+    ok(try(p, file, SMALL, &shm, &problem) == APR_ENOSPC, "too small a size is refused: %s",
+       problem);
     ok(size_of(path("large.new")) == -1, "nothing is left over");
     ok(try(p, file, 2 * MIB, &shm, &problem) == APR_SUCCESS &&
            still_there(shm, GATE_STORE_SESSION, 0, 400, NOW) == done,
@@ -925,7 +1031,8 @@ static void what_does_not_fit_is_not_lost(void)
     for (unsigned n = 0; n < 100; n++)
         add(shm, GATE_STORE_MARK, 10 + n, 30, NOW + HOUR, NOW + 2 * HOUR);
     apr_pool_clear(p);
-    ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS && still_there(shm, GATE_STORE_MARK, 10, 100, NOW + HOUR) == 100,
+    ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS &&
+           still_there(shm, GATE_STORE_MARK, 10, 100, NOW + HOUR) == 100,
        "once the sessions have expired the rest fits");
     apr_pool_destroy(p);
 }
@@ -960,7 +1067,8 @@ static void a_crash_of_all_is_survived(void)
         _exit(0);
     }
     apr_pool_clear(p);
-    ok(try(p, file, SMALL, &shm, &problem) == APR_EBUSY, "while a child of the last server lives its file is in use");
+    ok(try(p, file, SMALL, &shm, &problem) == APR_EBUSY,
+       "while a child of the last server lives its file is in use");
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     ok(try(p, file, SMALL, &shm, &problem) == APR_SUCCESS, "and not afterwards");
@@ -974,8 +1082,8 @@ static void refuse(const char *file, const char *words, const char *name)
     off_t before = size_of(file);
     apr_status_t status = try(pool, file, SMALL, &shm, &problem);
 
-    ok(status != APR_SUCCESS && problem && strstr(problem, words) && size_of(file) == before, "refused: %s (%s)", name,
-       problem ? problem : "it was not");
+    ok(status != APR_SUCCESS && problem && strstr(problem, words) && size_of(file) == before,
+       "refused: %s (%s)", name, problem ? problem : "it was not");
 }
 
 static void damage_file(const char *file, off_t at)
@@ -1029,7 +1137,8 @@ static void other_peoples_files_are_left_alone(void)
     make_file(path("fresh.new"), "not ours", 0600);
     refuse(path("fresh"), "in the way", "something strange where the new file is to be built");
     make_file(path("fresh.new"), "OIDCGATE and nothing more", 0600);
-    ok(try(pool, path("fresh"), SMALL, &shm, &problem) == APR_SUCCESS && size_of(path("fresh.new")) == -1,
+    ok(try(pool, path("fresh"), SMALL, &shm, &problem) == APR_SUCCESS &&
+           size_of(path("fresh.new")) == -1,
        "what an interrupted server left half built is cleared away");
 }
 
@@ -1058,7 +1167,8 @@ static void damaged_files_are_opened(void)
         }
         apr_pool_clear(p);
     }
-    ok(opened == 60 && foreign == 0, "damage behind the header, locks included, keeps no server from starting");
+    ok(opened == 60 && foreign == 0,
+       "damage behind the header, locks included, keeps no server from starting");
     apr_pool_destroy(p);
 }
 
@@ -1076,10 +1186,11 @@ static void files(void)
         printf("# %s stays\n", directory);
 }
 
-/* --- moving house -------------------------------------------------------------------------------- */
+/* --- moving house --------------------------------------------------------------------------------
+ */
 
-static gate_shm *resize(apr_pool_t *p, gate_shm *old, apr_size_t sessions, apr_size_t tokens, const char *file,
-                        apr_status_t *status)
+static gate_shm *resize(apr_pool_t *p, gate_shm *old, apr_size_t sessions, apr_size_t tokens,
+                        const char *file, apr_status_t *status)
 {
     const gate_shm_options options = {sessions, tokens, file};
     const char *problem;
@@ -1107,21 +1218,25 @@ static void resizing(void)
     for (unsigned n = 61; n < 100; n++)
         put(old, GATE_STORE_SESSION, n, 100, NOW, NOW + HOUR);
     gate_shm *shm = resize(pool, old, 4 * MIB, 2 * MIB, NULL, &status);
-    ok(status == APR_SUCCESS && usage_of(shm, GATE_STORE_SESSION).bytes == 4 * MIB, "a store can be made larger");
+    ok(status == APR_SUCCESS && usage_of(shm, GATE_STORE_SESSION).bytes == 4 * MIB,
+       "a store can be made larger");
     for (unsigned kind = 0; kind < GATE_STORE_KINDS; kind++)
         all += still_there(shm, (gate_store_kind)kind, 100 * kind, 20, NOW + 1);
     ok(all == 20 * GATE_STORE_KINDS, "and keeps all kinds (%u)", all);
     gate_shm_store(shm)->get(gate_shm_store(shm), GATE_STORE_SESSION, &key, NOW + 33, pool, &after);
-    ok(after.version == before.version && after.created == before.created && after.seen == before.seen &&
-           after.expires == before.expires && after.idle == before.idle &&
-           gate_span_equal(after.value, before.value),
+    ok(after.version == before.version && after.created == before.created &&
+           after.seen == before.seen && after.expires == before.expires &&
+           after.idle == before.idle && gate_span_equal(after.value, before.value),
        "each record with its past");
-    answered(gate_shm_store(shm)->get(gate_shm_store(shm), GATE_STORE_SESSION, &other, NOW - 10, pool, &after),
+    answered(gate_shm_store(shm)->get(gate_shm_store(shm), GATE_STORE_SESSION, &other, NOW - 10,
+                                      pool, &after),
              GATE_STORE_ABSENT, "what had expired does not move");
-    ok(still_there(old, GATE_STORE_SESSION, 0, 20, NOW + 1) == 20 && put(old, GATE_STORE_SESSION, 999, 50, NOW, NOW + 9) == 0,
+    ok(still_there(old, GATE_STORE_SESSION, 0, 20, NOW + 1) == 20 &&
+           put(old, GATE_STORE_SESSION, 999, 50, NOW, NOW + 9) == 0,
        "the old store goes on working");
     in_order(shm, "the new one is in order");
-    ok(!resize(pool, shm, SMALL, SMALL, NULL, &status) || status == APR_SUCCESS, "a store can be made smaller");
+    ok(!resize(pool, shm, SMALL, SMALL, NULL, &status) || status == APR_SUCCESS,
+       "a store can be made smaller");
     gate_shm *full = shm_of(pool, 2 * MIB, SMALL, NULL);
     flood(full, GATE_STORE_SESSION, 0, 300, 3000, NOW, NOW + HOUR);
     ok(!resize(pool, full, SMALL, SMALL, NULL, &status) && status == APR_ENOSPC,
@@ -1129,7 +1244,8 @@ static void resizing(void)
     gate_shm *tokens = shm_of(pool, SMALL, 2 * MIB, NULL);
     flood(tokens, GATE_STORE_TOKEN, 0, 300, 3000, NOW, NOW + HOUR);
     shm = resize(pool, tokens, SMALL, SMALL, NULL, &status);
-    ok(shm && usage_of(shm, GATE_STORE_TOKEN).records[GATE_STORE_TOKEN] > 20, "tokens may be left behind");
+    ok(shm && usage_of(shm, GATE_STORE_TOKEN).records[GATE_STORE_TOKEN] > 20,
+       "tokens may be left behind");
 }
 
 static void resizing_into_files(void)
@@ -1149,18 +1265,23 @@ static void resizing_into_files(void)
     ok(shm && still_there(shm, GATE_STORE_SESSION, 0, 50, NOW) == 50, "from memory into a file");
     apr_pool_clear(first);
     shm = resize(first, shm, MIB, SMALL, path("one"), &status);
-    ok(shm && still_there(shm, GATE_STORE_SESSION, 0, 50, NOW) == 50, "from a file into its successor");
+    ok(shm && still_there(shm, GATE_STORE_SESSION, 0, 50, NOW) == 50,
+       "from a file into its successor");
     ok(try(pool, path("one"), MIB, &old, &problem) == APR_EBUSY, "which is in use at once");
     apr_pool_clear(second);
-    ok(try(pool, path("one"), MIB, &old, &problem) == APR_EBUSY, "and stays so when the old one goes");
+    ok(try(pool, path("one"), MIB, &old, &problem) == APR_EBUSY,
+       "and stays so when the old one goes");
     make_file(path("two"), "a letter to a friend", 0600);
     ok(!resize(second, shm, MIB, SMALL, path("two"), &status) && size_of(path("two")) == 20,
        "another's file is not replaced");
     shm = resize(second, shm, MIB, SMALL, path("three"), &status);
-    ok(shm && still_there(shm, GATE_STORE_SESSION, 0, 50, NOW) == 50, "into a file of another name");
+    ok(shm && still_there(shm, GATE_STORE_SESSION, 0, 50, NOW) == 50,
+       "into a file of another name");
     apr_pool_clear(first);
-    ok(try(first, path("one"), MIB, &old, &problem) == APR_SUCCESS, "the file left behind is free again");
-    ok(!resize(second, shm, MIB, SMALL, path("one"), &status) && status == APR_EBUSY, "unless somebody uses it");
+    ok(try(first, path("one"), MIB, &old, &problem) == APR_SUCCESS,
+       "the file left behind is free again");
+    ok(!resize(second, shm, MIB, SMALL, path("one"), &status) && status == APR_EBUSY,
+       "unless somebody uses it");
     apr_pool_destroy(first);
     apr_pool_destroy(second);
     if (system(apr_psprintf(pool, "rm -rf %s", directory)) != 0)
@@ -1180,9 +1301,11 @@ int main(void)
     a_full_region_logs_nobody_out();
     the_least_recently_used_goes_first();
     memory_is_as_promised();
+    keys_do_not_pile_up();
     threads();
     locks();
     versions_never_come_back();
+    a_damaged_record_is_nobodys();
     damage_between_calls();
     damage_of_everything();
 #ifndef __SANITIZE_THREAD__
