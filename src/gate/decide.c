@@ -60,25 +60,32 @@ static gate_reason open_tokens(const gate_request *q, const gate_settings *s, ga
 }
 
 /* The million-fold case. GATE_OK: *decision admits. */
-static gate_reason use_session(const gate_request *q, const gate_settings *s, gate_world *w, gate_decision *decision,
-                               const char **detail)
+static gate_reason use_session(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_session *session, gate_decision *decision, const char **detail)
 {
-    gate_session session;
     gate_tokens *tokens = NULL;
     apr_int64_t believed_until;
-    gate_reason reason = gate_session_find(q, s, w, &session);
+    gate_reason reason = gate_session_find(q, s, w, session);
 
     if (reason != GATE_OK)
         return reason;
-    believed_until = gate_identity_expires(session.identity);
+    believed_until = gate_identity_expires(session->identity);
     if (s->needs || (believed_until && q->now >= believed_until)) {
         tokens = apr_palloc(q->pool, sizeof *tokens);
-        reason = open_tokens(q, s, w, &session, tokens, detail);
+        reason = open_tokens(q, s, w, session, tokens, detail);
         if (reason != GATE_OK)
             return reason;
     }
-    *decision = admit(GATE_METHOD_CODE, session.identity, tokens);
+    *decision = admit(GATE_METHOD_CODE, session->identity, tokens);
     return GATE_OK;
+}
+
+/* Whether the cookie is of no use any more, here or elsewhere. A session that is only too old for this
+ * place, or without the access token that is needed here, still serves others of its realm. */
+static bool is_dead(gate_reason reason, const gate_session *session)
+{
+    return reason == GATE_SESSION_TAMPERED || reason == GATE_REFRESH_FAILED
+        || (reason == GATE_SESSION_EXPIRED && !session->record.value.ptr);
 }
 
 /* Nobody: by policy let through as such, sent to sign in, or asked for a credential. */
@@ -116,16 +123,19 @@ gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_wo
 {
     const char *detail = NULL;
     gate_reason reason = GATE_NO_CREDENTIAL;
+    gate_session session;
     gate_decision decision;
 
     if (judge_credential(q, s, w, &decision))
         return decision;
     if (s->methods & 1u << GATE_METHOD_CODE)
-        reason = use_session(q, s, w, &decision, &detail);
+        reason = use_session(q, s, w, &session, &decision, &detail);
     if (reason == GATE_OK)
         return decision;
     decision = is_nobody(reason) ? treat_nobody(q, s, w, reason) : gate_refuse(reason, detail);
-    if (is_nobody(reason) && reason != GATE_NO_CREDENTIAL && !q->is_subrequest)
-        gate_add_cookie(&decision, gate_session_cookie_end(q, s)); /* it is of no use any more */
+    if (!decision.detail)
+        decision.detail = detail;
+    if (!q->is_subrequest && is_dead(reason, &session))
+        gate_add_cookie(&decision, gate_session_cookie_end(q, s));
     return decision;
 }

@@ -53,6 +53,7 @@ gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gat
 {
     gate_reason reason = read_cookie(q, s, &session->lock);
 
+    session->record = (gate_record){.version = 0};
     if (reason != GATE_OK)
         return reason;
     switch (w->store->get(w->store, GATE_STORE_SESSION, &session->lock.filed_under, q->now, q->pool, &session->record)) {

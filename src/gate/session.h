@@ -17,7 +17,7 @@ typedef struct gate_session {
 const char *gate_session_cookie_name(apr_pool_t *p, const gate_settings *s);
 
 /* The session that the request brings. NO_CREDENTIAL: no cookie. SESSION_TAMPERED: a cookie that is none of ours, comes twice, or does not open what is
- * filed under it. SESSION_EXPIRED: nothing is filed there any more. STORE_UNAVAILABLE. */
+ * filed under it. SESSION_EXPIRED: nothing is filed there any more, and then record.value is absent, or it is too old for this place. STORE_UNAVAILABLE. */
 gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session);
 
 /* Files a new session under a new id, never one that the browser brought. *cookie is the Set-Cookie value. SESSIONS_FULL, SESSION_TOO_LARGE, STORE_UNAVAILABLE,
