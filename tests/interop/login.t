@@ -22,14 +22,14 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     OIDCGateHeader X-User   "%{claim:preferred_username}"
     OIDCGateHeader X-Groups "%{claim:groups}" join=,
     OIDCGateHeader Authorization "Bearer %{access_token}"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /any>
     AuthType OIDCGate
     Require valid-user
     OIDCGateHeader X-User "%{claim:preferred_username}"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /service>
@@ -40,7 +40,7 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     OIDCGateAudience api://default
     OIDCGateHeader Authorization "Bearer %{access_token}"
     OIDCGateHeader Issuer_Header "%{claim:iss}"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /introspected>
@@ -50,7 +50,7 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     OIDCGateClientID c-api
     OIDCGateClientSecret file:@secrets@/c-api
     OIDCGateHeader X-User "%{claim:sub}"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /jwt>
@@ -58,7 +58,7 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     Require scope api.read
     OIDCGateMethods bearer
     OIDCGateAudience api://default
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut

@@ -10,6 +10,7 @@ use Digest::SHA qw(sha256);
 use Time::HiRes qw(time);
 
 use Gate::Hostile qw(hostile_answers);
+use Gate::Jar ();
 use Gate::JOSE qw(decode half_hash jwt key_for verify);
 use Gate::Log ();
 
@@ -277,6 +278,16 @@ row 'twenty requests may be late at the same time' => sub {
     calls_are $op, 'J20';
 };
 
+row 'an answer may be thought over first, or be ready and come late' => sub {
+    my $issued = sub { decode(json(token_request($API, grant_type => 'client_credentials'))->{access_token})->{claims}{iat} };
+    my $began = time;
+    $op->fault(token => delay => 1.2);
+    cmp_ok $issued->(), '<=', $began, 'ready and late: made when it was asked for';
+    $op->fault(token => think => 1.2);
+    $began = time;
+    cmp_ok $issued->(), '>=', int $began + 1, 'thought over: made later';
+};
+
 row 'every hostile answer can be sent, and none is a yes' => sub {
     my @answers = hostile_answers('http://127.0.0.1:1/');
     cmp_ok @answers / 2, '>=', 60, 'there are enough';
@@ -309,6 +320,23 @@ row 'the backend sees what is sent, byte by byte and twice where it is twice' =>
     my $upgraded = raw_request("GET /ws/x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         . "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n\r\nhello", wait => 1);
     like $upgraded, qr/\AHTTP\/1.1 101 .*hello\z/s, 'an upgraded connection echoes';
+};
+
+row 'a browser keeps cookies as browsers do' => sub {
+    my $jar = Gate::Jar->new;
+    my $kept = sub { join ' ', sort map { $_->{name} } $jar->all };
+    my $sent = sub { $jar->add_cookie_header(HTTP::Request->new(GET => $_[0]))->header('Cookie') // '' };
+    $jar->take(URI->new('http://h/a/b'), $_) for 'a=1; Path=/', 'b=2', 'c=3; Secure', '__Host-d=4; Path=/',
+        'e=5; Path=/; Max-Age=60', 'f=6; Path=/; Max-Age=0', 'nonsense';
+    is $kept->(), 'a b e', 'http';
+    $jar->take(URI->new('https://h/a/b'), $_) for '__Host-d=4; Path=/; Secure', '__Host-g=5; Path=/a; Secure', 'h=1; Secure';
+    is $kept->(), '__Host-d a b e h', 'https';
+    is $sent->('http://h:8080/a/x'), 'b=2; a=1; e=5', 'the longer path first; ports do not matter';
+    is $sent->('http://h/ab'), 'a=1; e=5', 'below a path only';
+    is $sent->('https://h/'), 'a=1; e=5; __Host-d=4', 'secure ones to https';
+    is $sent->('http://other/'), '', 'to no other host';
+    $jar->take(URI->new('http://h/x'), 'a=; Path=/; Max-Age=0');
+    unlike $kept->(), qr/a/, 'and they end';
 };
 
 row 'a denial is a denial only if nothing leaks' => sub {

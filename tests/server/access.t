@@ -18,13 +18,13 @@ OIDCGateClientSecret  file:@secrets@/c-web
     OIDCGateAudience api://default
     OIDCGateHeader Authorization "Bearer %{access_token}"
     Require claim kong_claim:kong_group
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /anybody>
     AuthType OIDCGate
     Require valid-user
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -95,7 +95,7 @@ row "4.4 mallory's token, in a program: 403 and insufficient_scope; alice's: 200
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require claim kong_claim:kong_group
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /scope-shape>
@@ -103,7 +103,7 @@ row "4.4 mallory's token, in a program: 403 and insufficient_scope; alice's: 200
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require scope claim=kong_claim kong_group
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -143,7 +143,7 @@ row '4.6 Require scope reads a text as words, and a list as it is' => sub {
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require scope claim=kong_claim "kong group"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /sentence>
@@ -151,7 +151,7 @@ row '4.6 Require scope reads a text as words, and a list as it is' => sub {
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require claim "kong_claim:kong group"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -173,7 +173,7 @@ row '4.7 for Require scope two words are two scopes; for Require claim they are 
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require scope "employee marketing" super-admins
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /both>
@@ -184,7 +184,7 @@ row '4.7 for Require scope two words are two scopes; for Require claim they are 
         Require claim groups:employee
         Require claim groups:marketing
     </RequireAll>
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -212,7 +212,7 @@ row '4.8 (employee and marketing) or super-admins' => sub {
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require claim realm_access.roles:admin
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /url>
@@ -220,7 +220,7 @@ row '4.8 (employee and marketing) or super-admins' => sub {
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require claim https://x.io/roles:admin
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /pattern>
@@ -228,7 +228,7 @@ row '4.8 (employee and marketing) or super-admins' => sub {
     OIDCGateMethods bearer
     OIDCGateAudience api://default
     Require claim email~^[^@]+@example\.org$
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -257,13 +257,13 @@ OIDCGateClientSecret  file:@secrets@/c-web
 <Location /groupsroute>
     AuthType OIDCGate
     Require claim kong_claim:kong_group
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /pinned>
     AuthType OIDCGate
     Require claim id:kong_claim:kong_group
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -285,13 +285,12 @@ row '4.10 the claim stands in the access token alone: read where that is a JWT, 
 OIDCGateIssuer        @op@/changing
 OIDCGateClientID      c-web
 OIDCGateClientSecret  file:@secrets@/c-web
-OIDCGateClockSkew     0s
 
 <Location /groupsroute>
     AuthType OIDCGate
     Require claim kong_claim:kong_group
     OIDCGateHeader Authorization "Bearer %{access_token}"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -314,13 +313,13 @@ row '4.11 who leaves the group keeps access until the next refresh, and not long
 <Location /public-area>
     AuthType OIDCGate
     Require valid-user
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /admin-area>
     AuthType OIDCGate
     Require claim groups:ops
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -349,7 +348,7 @@ row '4.12 one login, and each place decides for itself' => sub {
             Require claim groups:banned
         </RequireNone>
     </RequireAll>
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -393,7 +392,7 @@ row '4.14 a token that has run out is 401, whatever group it names' => sub {
     <LimitExcept OPTIONS>
         Require valid-user
     </LimitExcept>
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -417,7 +416,7 @@ row '4.15 a preflight passes where the administrator lets it, and as nobody' => 
     Require claim kong_claim:kong_group
     ErrorDocument 403 /public/no-access.html
     ErrorDocument 401 /public/no-access.html
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut

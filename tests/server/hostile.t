@@ -16,12 +16,11 @@ OIDCGateIssuer        @op@
 OIDCGateClientID      c-web
 OIDCGateClientSecret  file:@secrets@/c-web
 OIDCGateHTTP          connect=1s total=1s
-OIDCGateLimit         address=10000 total=10000
 
 <Location /app>
     AuthType OIDCGate
     Require valid-user
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /introspected>
@@ -29,7 +28,7 @@ OIDCGateLimit         address=10000 total=10000
     Require valid-user
     OIDCGateMethods introspection
     OIDCGateCache introspection=0 negative=0
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -101,7 +100,7 @@ row 'the token endpoint: no answer but an honest one signs anybody in' => sub {
         OIDCGateClientSecret  file:@secrets@/c-web
         OIDCGateHTTP          connect=1s total=1s
         Require valid-user
-        ProxyPass @backend@/
+        ProxyPass @backend@
     </Location>
 </Macro>
 Use Cold 1

@@ -12,20 +12,19 @@ OIDCGateIssuer        @op@
 OIDCGateClientID      c-web
 OIDCGateClientSecret  file:@secrets@/c-web
 OIDCGateLogout        redirect=@base@/public/page.txt revoke=On
-OIDCGateClockSkew     0s
 
 <Location /app>
     AuthType OIDCGate
     Require valid-user
     OIDCGateHeader Authorization "Bearer %{access_token}"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 <Location /plain>
     AuthType OIDCGate
     Require valid-user
     OIDCGateHeader X-User "%{claim:sub}"
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =httpd short
@@ -37,7 +36,20 @@ OIDCGateSession       idle=2s lifetime=4s
 <Location /app>
     AuthType OIDCGate
     Require valid-user
-    ProxyPass @backend@/
+    ProxyPass @backend@
+</Location>
+
+=httpd punctual
+
+OIDCGateIssuer        @op@/punctual
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+OIDCGateClockSkew     0s
+<Location /app>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateHeader Authorization "Bearer %{access_token}"
+    ProxyPass @backend@
 </Location>
 
 =httpd other
@@ -48,7 +60,7 @@ OIDCGateClientSecret  file:@secrets@/c-web
 <Location /app>
     AuthType OIDCGate
     Require valid-user
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut
@@ -92,6 +104,18 @@ row '2.14 an access token that has run out is renewed once, however many ask, an
     status_is get(ua(), '/app/x', Cookie => $cookie), 200, 'and when that has run out, again';
     is $op->calls('T:refresh_token'), 1, 'with the new refresh token';
     is $op->state->{reuse}, 0, 'never the old one';
+};
+
+row '2.14 tokens are judged by the clock when they come, not by that when they were asked for' => sub {
+    my $punctual = $op->tenant('punctual', lifetime => 4);
+    my $page = url('/app/x', 'punctual');
+    $punctual->fault(token => think => 1.5);
+    my $ua = ua();
+    status_is login($ua, $page)->{page}, 200, 'a login that took a while, with no patience for clocks';
+    $punctual->set(lifetime => 300);
+    wait_until(time + 4.5);
+    status_is get($ua, $page), 200, 'a refresh that took a while';
+    calls_are $punctual, 'D1 J1 T2';
 };
 
 row '2.15 a refresh that the provider refuses ends the session: a page signs in again, a script gets 401' => sub {

@@ -31,7 +31,7 @@ OIDCGateHTTP          cafile=@keys@/ca.crt
         AuthType OIDCGate
         OIDCGateIssuer https://127.0.0.1:$port/$name
         Require valid-user
-        ProxyPass @backend@/
+        ProxyPass @backend@
     </Location>
     <Location /introspected-$name>
         AuthType OIDCGate
@@ -40,7 +40,7 @@ OIDCGateHTTP          cafile=@keys@/ca.crt
         OIDCGateDiscovery Off
         OIDCGateEndpoint introspection https://127.0.0.1:$port/$name/introspect
         Require valid-user
-        ProxyPass @backend@/
+        ProxyPass @backend@
     </Location>
 </Macro>
 Use Behind good       @port_good@
@@ -53,7 +53,7 @@ Use Behind selfsigned @port_selfsigned@
     OIDCGateIssuer https://127.0.0.1:@port_good@/good
     OIDCGateHTTP connect=2s
     Require valid-user
-    ProxyPass @backend@/
+    ProxyPass @backend@
 </Location>
 
 =cut

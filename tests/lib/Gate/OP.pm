@@ -81,8 +81,8 @@ sub user {
 # $op->fault(ENDPOINT, ...): what becomes of requests to an endpoint, from now on or `times => N`
 # times, or only of those whose form has `when => {name => value}`. Either an answer of its own: the
 # members of a Gate::Wire answer; json => DATA; html => 1; location => URL. Or the honest answer,
-# ill-treated: delay, drip, truncate, reset_after, and lost => 1 (acted upon, never answered).
-# $op->fault(ENDPOINT) alone: no more.
+# ill-treated: delay, drip, truncate, reset_after; think => SECONDS (waits, then acts and answers); and
+# lost => 1 (acted upon, never answered). $op->fault(ENDPOINT) alone: no more.
 sub fault {
     my ($self, $endpoint, %fault) = @_;
     $self->tell('fault', $endpoint, %fault ? \%fault : undef);

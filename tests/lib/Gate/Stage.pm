@@ -94,8 +94,10 @@ sub write {
     put("$self->{stage}/secrets/$_", "$SECRET{$_}\n", 0600) for keys %SECRET;
     put("$server/conf/modules.conf", $self->modules);
     put("$server/conf/module.conf", <<"CONF") if $self->{module} ne 'none';
-LoadModule oidc_gate_module $self->{module}
-LogLevel   info oidc_gate:trace8
+LoadModule    oidc_gate_module $self->{module}
+LogLevel      info oidc_gate:trace8
+# All tests come from one address, and faster than anybody: what tests the limit sets its own.
+OIDCGateLimit address=100000 total=100000
 CONF
     for my $file (@{ $self->{tests} }) {
         my $text = do { local (@ARGV, $/) = $file; <> };

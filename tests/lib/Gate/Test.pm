@@ -17,8 +17,8 @@ use warnings FATAL => 'all';
 
 use File::Basename qw(basename);
 use File::Temp ();
-use HTTP::Cookies ();
 use HTTP::Request ();
+use HTTP::Response ();
 use IO::Socket::INET ();
 use JSON::PP ();
 use LWP::UserAgent ();
@@ -30,6 +30,7 @@ use URI ();
 
 use Apache::Test ();
 use Gate::Backend ();
+use Gate::Jar ();
 use Gate::Log ();
 use Gate::OP ();
 use Gate::Wire ();
@@ -120,7 +121,7 @@ sub backend {
 sub ua {
     my $authority = Apache::Test::vars('stage') . '/tests/lib/keys/ca.crt';
     my $ua = LWP::UserAgent->new(
-        cookie_jar => HTTP::Cookies->new(hide_cookie2 => 1), requests_redirectable => [],
+        cookie_jar => Gate::Jar->new, requests_redirectable => [],
         timeout => 20, agent => 'tests', keep_alive => 1, ssl_opts => { SSL_ca_file => $authority });
     $ua->add_handler(response_done => \&note_cookies);
     return $ua;
@@ -134,8 +135,8 @@ sub note_cookies {
     return;
 }
 
-# One request. Headers: name => value, more than one of a name as well; the body is Content => TEXT,
-# last.
+# One request. Headers: name => value, more than one of a name as well; a Cookie among them is sent
+# instead of those that the browser holds. The body is Content => TEXT, last.
 sub request {
     my ($ua, $method, $path, @headers) = @_;
     my $content = @headers > 1 && $headers[-2] eq 'Content' ? (splice @headers, -2)[1] : undef;
@@ -296,12 +297,10 @@ sub cookie_of { my ($response, $name) = @_; return (grep { $_->{name} =~ $name }
 # logins under way.
 sub gate_cookies {
     my ($ua, $kind) = @_;
-    my @found;
-    $ua->cookie_jar->scan(sub {
-        push @found, { name => $_[1], value => $_[2] } if $_[1] =~ /^(?:__Host-)?oidc-gate-/;
-    });
+    my @all = grep { $_->{name} =~ /^(?:__Host-)?oidc-gate-/ } $ua->cookie_jar->all;
     my $is_login = qr/oidc-gate-login-/;
-    return grep { ($kind // '') eq 'login' ? $_->{name} =~ $is_login : $_->{name} !~ $is_login } @found;
+    return map { { name => $_->{name}, value => $_->{value} } }
+           grep { ($kind // '') eq 'login' ? $_->{name} =~ $is_login : $_->{name} !~ $is_login } @all;
 }
 sub has_gate_session { return scalar(() = gate_cookies($_[0])) }
 
@@ -325,6 +324,7 @@ sub row {
 sub status_is {
     my ($response, $status, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $response //= HTTP::Response->new(0, 'this was not even reached');
     my $fine = Test::More::is($response->code, $status, $name // "the answer is $status");
     Test::More::diag(substr $response->as_string, 0, 1500) unless $fine;
     return $fine;
@@ -336,6 +336,7 @@ sub denied {
     my ($response, $status, $name) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     $name //= "denied with $status";
+    $response //= HTTP::Response->new(0, 'this was not even reached');
     my @wrong;
     push @wrong, 'status ' . $response->code if $response->code != $status;
     push @wrong, 'protected content' if $response->content =~ /$PROTECTED/;

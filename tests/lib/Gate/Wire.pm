@@ -16,6 +16,7 @@ package Gate::Wire;
 #   huge => N            the body is N bytes long
 #   endless => 1         the body never ends
 #   upgrade => 1         afterwards every byte that comes is sent back
+#   then => CODE         after the delay, what CODE returns
 use strict;
 use warnings FATAL => 'all';
 
@@ -220,6 +221,11 @@ sub answer_bytes {
 # Readies an answer: what goes out, when, and what becomes of the connection.
 sub say {
     my ($self, $line, $request, $answer) = @_;
+    if ($answer->{then}) {
+        my $due = time + ($answer->{delay} // 0);
+        @$line{qw(out due talking then)} = ('', $due, 1, [$request, $answer->{then}]);
+        return;
+    }
     my $keep = $request->{version} eq '1.1' && lc(header($request, 'Connection') // '') ne 'close'
             && !$answer->{endless};
     my $out = $answer->{close} ? '' : $answer->{raw} // answer_bytes($request, $answer, $keep);
@@ -239,6 +245,10 @@ sub say {
 
 sub talk {
     my ($self, $line) = @_;
+    if (my $then = delete $line->{then}) {
+        my ($request, $code) = @$then;
+        return $self->say($line, $request, $code->());
+    }
     $self->refill($line) if $line->{out} eq '' && $line->{more};
     if (length $line->{out}) {
         my $put = syswrite $line->{socket}, $line->{out}, $line->{drip} ? 1 : length $line->{out};

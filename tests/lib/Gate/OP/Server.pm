@@ -55,10 +55,10 @@ sub answer {
     note($issuer, $endpoint, $request);
     my $fault = fault_for($issuer, $endpoint, $request);
     return own_answer($fault) if $fault && is_own($fault);
-    my $answer = $issuer->{is}->$endpoint($request);
-    return $answer unless $fault;
-    return { close => 1 } if $fault->{lost};
-    return { %$answer, %$fault };
+    my $honest = sub { return { %{ $issuer->{is}->$endpoint($request) }, %{ $fault // {} } } };
+    return { delay => delete $fault->{think}, then => $honest } if $fault && $fault->{think};
+    my $answer = $honest->();
+    return $fault && $fault->{lost} ? { close => 1 } : $answer;
 }
 
 sub note {
