@@ -55,7 +55,7 @@ static bool read_value(gate_span rest, gate_span *value)
     while (spaces < rest.len && rest.ptr[spaces] == ' ')
         spaces++;
     *value = skip(rest, spaces);
-    return spaces && value->len;
+    return spaces > 0;
 }
 
 static gate_reason read_bearer(gate_span rest, gate_credential *credential)
@@ -154,10 +154,8 @@ static const char *with(apr_pool_t *p, const char *so_far, const char *name, con
 
 const char *gate_bearer_challenge(apr_pool_t *p, const gate_challenge *challenge)
 {
-    /* RFC 6750 section 3.1: who sent no credential is told of no error. */
-    const char *error = challenge->reason == GATE_OK || challenge->reason == GATE_NO_CREDENTIAL
-                            ? NULL
-                            : gate_reason_get(challenge->reason)->oauth_error;
+    /* RFC 6750 section 3.1: who sent no credential is told of no error; its reason has none. */
+    const char *error = gate_reason_get(challenge->reason)->oauth_error;
     const char *text = apr_pstrcat(p, "Bearer realm=\"", quotable(p, challenge->realm), "\"", NULL);
     text = with(p, text, "error", error);
     text = with(p, text, "error_description", error ? challenge->description : NULL);

@@ -45,6 +45,7 @@ static const struct {
     {"Bearer\tabc", GATE_MALFORMED_CREDENTIAL, 0, NULL, "a tab does not part scheme and token"},
     {"Bearer \tabc", GATE_MALFORMED_CREDENTIAL, 0, NULL, "a tab is no part of a token"},
     {"Bearer=abc", GATE_MALFORMED_CREDENTIAL, 0, NULL, "a '=' does not part scheme and token"},
+    {"Bearer/abc", GATE_MALFORMED_CREDENTIAL, 0, NULL, "a '/' does not part scheme and token"},
     {"Bearer:abc", GATE_MALFORMED_CREDENTIAL, 0, NULL, "a ':' does not part scheme and token"},
     {"Bearer a b", GATE_MALFORMED_CREDENTIAL, 0, NULL, "two words are no token"},
     {"Bearer a=b", GATE_MALFORMED_CREDENTIAL, 0, NULL, "a '=' within is no token"},
@@ -101,6 +102,23 @@ static void test_values(void)
         if (values[i].reason == GATE_OK)
             ok(found.scheme == values[i].scheme && gate_span_is(found.token, values[i].token),
                "... and is understood: %s", values[i].name);
+    }
+}
+
+/* A scheme's name is a token (RFC 9110 section 5.6.2), and of one byte here. */
+static void test_scheme_names(void)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (int c = 1; c < 256; c++) {
+        const char value[] = {(char)c, ' ', 'x', '\0'};
+        bool is_name = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                       strchr(others, c);
+        gate_credential found;
+        gate_reason reason = gate_credential_read(p, value, &found);
+        if (c == ' ' || c == '\t' || is_name)
+            ok(reason == GATE_OK && found.scheme == GATE_SCHEME_OTHER, "byte %d names a scheme", c);
+        else
+            ok(reason == GATE_MALFORMED_CREDENTIAL, "byte %d does not", c);
     }
 }
 
@@ -179,9 +197,9 @@ static void test_challenges(void)
 
     challenge = bare;
     challenge.reason = GATE_TOKEN_EXPIRED;
-    challenge.description = "get a new one";
+    challenge.description = "get a new one ~";
     is(gate_bearer_challenge(p, &challenge),
-       "Bearer realm=\"gate\", error=\"invalid_token\", error_description=\"get a new one\"",
+       "Bearer realm=\"gate\", error=\"invalid_token\", error_description=\"get a new one ~\"",
        "a bad token is an invalid_token");
 
     challenge = bare;
@@ -228,6 +246,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_values();
+    test_scheme_names();
     test_basic();
     test_limits();
     test_is_token();

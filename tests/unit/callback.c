@@ -41,6 +41,7 @@ static const struct {
     {"state=s&code=%zz", GATE_MALFORMED_REQUEST, "a broken escape is malformed"},
     {"state=s&error=a%22b", GATE_MALFORMED_REQUEST, "a quote in an error code is malformed"},
     {"state=s&error=a%5cb", GATE_MALFORMED_REQUEST, "a backslash in an error code is malformed"},
+    {"state=s&error=a%20b%21~%5d", GATE_OK, "an error code has blanks and signs"},
     {"state=s&error=%c3%a9", GATE_MALFORMED_REQUEST, "an error code is ASCII"},
     {"state=s&error=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
      GATE_MALFORMED_REQUEST, "an error code of 65 characters is malformed"},

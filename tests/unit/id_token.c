@@ -100,6 +100,7 @@ static const struct {
     {{{"at_hash", "null"}}, GATE_HASH_MISMATCH, "a null at_hash"},
     {{{"auth_time", NULL}}, GATE_BAD_CLAIM, "no auth_time where one was asked for"},
     {{{"auth_time", "\"early\""}}, GATE_BAD_CLAIM, "a text as auth_time"},
+    {{{"auth_time", "1700000030"}}, GATE_OK, "an auth_time within the skew"},
     {{{"auth_time", "1700000031"}}, GATE_BAD_CLAIM, "an auth_time in the future"},
     {{{"auth_time", "1699996370"}}, GATE_OK, "an auth_time as old as it may be"},
     {{{"auth_time", "1699996369"}}, GATE_ACR_UNMET, "an auth_time that is too old"},

@@ -65,6 +65,8 @@ static const struct {
     const char *name;
 } answers[] = {
     {200, "{" GOOD "}", GATE_OK, "an access token and its type are enough"},
+    {200, "{\"access_token\":\"a ~\",\"token_type\":\"Bearer\"}", GATE_OK,
+     "a token is made of all that can be printed"},
     {200, "{\"access_token\":\"at\",\"token_type\":\"bEARER\"}", GATE_OK,
      "the type's case does not matter"},
     {200, "{" GOOD ",\"x\":{\"y\":[1]}}", GATE_OK, "what is not known is passed over"},
