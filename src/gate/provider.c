@@ -84,19 +84,23 @@ static apr_status_t forget(void *data)
 gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *options)
 {
     gate_provider *provider = apr_pcalloc(p, sizeof *provider);
-    gate_span parts[GATE_ENDPOINT_COUNT + 3] = {
+    /* Who is believed is part of it: a document that one certificate authority vouches for is not
+     * taken by those who trust another. */
+    gate_span parts[GATE_ENDPOINT_COUNT + 5] = {
         GATE_SPAN("provider"),
         gate_span_of(options->issuer),
         options->discovery ? GATE_SPAN("on") : GATE_SPAN("off"),
+        gate_span_of(options->limits.ca_file),
+        options->allow_http ? GATE_SPAN("http") : GATE_SPAN("https"),
     };
 
     provider->options = *options;
     provider->configured.issuer = options->issuer;
     for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
         provider->configured.endpoints[i] = options->endpoints[i];
-        parts[i + 3] = gate_span_of(options->endpoints[i]);
+        parts[i + 5] = gate_span_of(options->endpoints[i]);
     }
-    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 3)
+    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 5)
         || apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
         return NULL;
     apr_pool_cleanup_register(p, provider, forget, apr_pool_cleanup_null);
@@ -137,6 +141,23 @@ static void install(const search *s, document *newer)
         release(older);
 }
 
+/* Discovery section 3: these are REQUIRED. Without them the document is not kept, but asked for again
+ * soon. */
+static gate_reason check_complete(const document *read, const char **detail)
+{
+    static const gate_endpoint required[] = {
+        GATE_ENDPOINT_AUTHORIZATION, GATE_ENDPOINT_TOKEN, GATE_ENDPOINT_JWKS};
+
+    for (size_t i = 0; i < sizeof required / sizeof *required; i++) {
+        if (read->metadata->endpoints[required[i]])
+            continue;
+        *detail = apr_psprintf(read->pool, "the metadata names no %s endpoint",
+                               gate_endpoint_name(required[i]));
+        return GATE_IDP_UNSUITABLE;
+    }
+    return GATE_OK;
+}
+
 static gate_reason read_metadata(document *into, const gate_answer *answer, const char **detail)
 {
     const gate_provider_options *options = &into->provider->options;
@@ -150,7 +171,7 @@ static gate_reason read_metadata(document *into, const gate_answer *answer, cons
             metadata->endpoints[i] = options->endpoints[i];
     }
     into->metadata = metadata;
-    return GATE_OK;
+    return check_complete(into, detail);
 }
 
 static gate_reason read_keys(document *into, const gate_answer *answer, const char **detail)
@@ -349,15 +370,16 @@ static bool is_fresh(const document *held, apr_int64_t now)
  * and served as it is where that fails. */
 static gate_reason find(search *s)
 {
+    const apr_int64_t now = s->w->clock(); /* the request itself may be older than the document */
     document *stale;
 
     s->found = hold(s);
-    if (s->found && is_fresh(s->found, s->q->now))
+    if (s->found && is_fresh(s->found, now))
         return GATE_OK;
-    if (load(s) && is_fresh(s->found, s->q->now))
+    if (load(s) && is_fresh(s->found, now))
         return GATE_OK;
     stale = s->found;
-    if (!stale || s->q->now - stale->fetched >= GATE_DOCUMENT_STALE_SECONDS)
+    if (!stale || now - stale->fetched >= GATE_DOCUMENT_STALE_SECONDS)
         return fetch_once(s, lease_seconds(s));
     s->not_version = stale->version;
     if (fetch_once(s, 0) != GATE_OK)
