@@ -366,10 +366,9 @@ static gate_reason reason_of(CURLcode result)
     case CURLE_SSL_INVALIDCERTSTATUS:
     case CURLE_PEER_FAILED_VERIFICATION:
         return GATE_IDP_UNREACHABLE;
-    case CURLE_OUT_OF_MEMORY:
     case CURLE_FAILED_INIT:
         return GATE_INTERNAL;
-    default:
+    default: /* CURLE_OUT_OF_MEMORY too: that is what libcurl says of headers beyond its own limit */
         return GATE_IDP_ERROR;
     }
 }
