@@ -97,7 +97,8 @@ typedef enum gate_level {
       "the provider's tokens and claims are larger than a session may be: ask it for less")         \
     /* known, but not allowed */                                                                    \
     X(CLAIM_MISSING, claim_missing, 403, "insufficient_scope", WARN,                                \
-      "the rule wants a claim that the caller does not have")                                       \
+      "the rule wants a claim that the caller does not have; if the provider knows it, ask for the "   \
+      "scope that brings it, or turn on userinfo or introspection")                                       \
     X(CLAIM_MISMATCH, claim_mismatch, 403, "insufficient_scope", WARN,                              \
       "the rule wants another value of the claim")                                                  \
     X(SCOPE_MISSING, scope_missing, 403, "insufficient_scope", WARN,                                \
