@@ -2,7 +2,10 @@
  * Copyright The mod_oidc_gate authors */
 /* A segment in a file is always built beside it and renamed when it is complete, so that whatever
  * bears the name is a whole store. Whoever uses a file holds its flock(2); children inherit that,
- * so it is held until the last of them is gone, also when the parent is killed. */
+ * so it is held until the last of them is gone, also when the parent is killed.
+ *
+ * A file that outlives the machine's power may hold pages of different ages. What is not whole
+ * goes when it is opened; what was removed in the last seconds before may be there again. */
 #include "io/shm_segment.h"
 
 #include <errno.h>
@@ -23,8 +26,7 @@
 #define STRIPE_USUAL  ((apr_uint64_t)2 << 20)
 #define LAYOUT        1
 #define BYTE_ORDER_AS 0x01020304
-#define VERSION_LEAP \
-    ((uint64_t)1 << 32) /* past every version that may have been given and not been written */
+#define VERSION_LEAP  ((uint64_t)1 << 32) /* past all that were given and perhaps not written */
 
 static const char magic[8] = {'O', 'I', 'D', 'C', 'G', 'A', 'T', 'E'};
 
@@ -40,8 +42,7 @@ typedef struct header {
 
 _Static_assert(sizeof(header) <= PAGE, "the header has a page");
 
-/* --- geometry
- * --------------------------------------------------------------------------------------------- */
+/* --- geometry --- */
 
 /* Sixteen stripes, so that few wait for each other; fewer where a stripe would be too small to hold
  * a few dozen sessions, more where one would be so large that mending it takes long. The default
@@ -180,9 +181,7 @@ static apr_status_t make_anonymous(apr_pool_t *p, gate_segment *segment, const c
     return status;
 }
 
-/* --- the file
- * -----------------------------------------------------------------------------------------------
- */
+/* --- the file --- */
 
 static apr_status_t let_go(void *data)
 {
@@ -388,8 +387,11 @@ static apr_status_t make_beside(apr_pool_t *p, gate_segment *segment, const char
     if (pwrite(fd, magic, sizeof(magic), 0) != sizeof(magic) || fchmod(fd, 0600) != 0 ||
         fstat(fd, &st) != 0)
         status = errno;
-    else
-        status = posix_fallocate(fd, 0, (off_t)segment->bytes);
+    else {
+        do
+            status = posix_fallocate(fd, 0, (off_t)segment->bytes);
+        while (status == EINTR);
+    }
     if (status != APR_SUCCESS) {
         unlink(beside);
         *problem = explain(p, "no room for the session store in", beside, status);
@@ -400,8 +402,7 @@ static apr_status_t make_beside(apr_pool_t *p, gate_segment *segment, const char
     return APR_SUCCESS;
 }
 
-/* --- moving house
- * --------------------------------------------------------------------------------------------- */
+/* --- moving house --- */
 
 /* Not one of these is forgotten because a region became smaller; of the others, each can be had
  * again. */

@@ -16,15 +16,12 @@
 #include <errno.h>
 #include <time.h>
 
-#define NIL 0
-#define CHAIN_MAX                                                                                 \
-    256 /* records in one bucket: with a keyed index as large as the blocks, 10 would be a wonder \
-         */
-#define SWEEP_BUCKETS 8 /* looked at for expired records by each write */
-#define SEEN_STEP     1 /* seconds; a younger note of being seen is not renewed */
-#define MOVE_STEP     4 /* seconds; a record moves in its list no more often */
-#define CLOCK_BACK \
-    60 /* seconds; what was seen further in the future was seen by a clock since put back */
+#define NIL           0
+#define CHAIN_MAX     256 /* records in one bucket: as many buckets as blocks, so 10 are a wonder */
+#define SWEEP_BUCKETS 8   /* looked at for expired records by each write */
+#define SEEN_STEP     1   /* seconds; a younger note of being seen is not renewed */
+#define MOVE_STEP     4   /* seconds; a record moves in its list no more often */
+#define CLOCK_BACK    60  /* seconds; what is noted further ahead is older than it says */
 
 _Static_assert(sizeof(gate_stripe_record) == 128, "four strides of the sum, half a block");
 _Static_assert(sizeof(gate_stripe_record) % GATE_SUM_STRIDE == 0, "values start on a stride");
@@ -34,19 +31,23 @@ _Static_assert(sizeof(pthread_mutex_t) <= 64, "a lock fits its cache line");
 /* How much of a stripe a kind may take, in eighths, and what happens when it is used up. */
 static const struct rule {
     uint32_t stripe_eighths;
-    uint32_t region_eighths; /* over all stripes: for few and large records, which spread unevenly;
-                                0: not counted */
+    uint32_t region_eighths; /* over all stripes, for few and large records; 0: not counted */
     bool makes_room;         /* the least recently used of the kind goes */
     bool takes_reserve;      /* may use what is otherwise kept for new versions of what is there */
 } rules[GATE_STORE_KINDS] = {
-    [GATE_STORE_SESSION] = {8, 0, false, false},   [GATE_STORE_MARK] = {2, 0, false, false},
-    [GATE_STORE_REVOCATION] = {2, 0, false, true}, /* a logout succeeds though nobody can log in */
-    [GATE_STORE_DOCUMENT] = {4, 2, false, false},  [GATE_STORE_TOKEN] = {5, 0, true, false},
-    [GATE_STORE_NEGATIVE] = {2, 0, true, false},   [GATE_STORE_LEASE] = {1, 0, true, false},
+    /* sessions */
+    [GATE_STORE_SESSION] = {8, 0, false, false},
+    [GATE_STORE_MARK] = {2, 0, false, false},
+    /* a logout succeeds though nobody can log in */
+    [GATE_STORE_REVOCATION] = {2, 0, false, true},
+    [GATE_STORE_DOCUMENT] = {4, 2, false, false},
+    /* tokens: nobody takes another kind's share */
+    [GATE_STORE_TOKEN] = {5, 0, true, false},
+    [GATE_STORE_NEGATIVE] = {2, 0, true, false},
+    [GATE_STORE_LEASE] = {1, 0, true, false},
 };
 
-/* --- places
- * ------------------------------------------------------------------------------------------- */
+/* --- places --- */
 
 static size_t align(size_t bytes)
 {
@@ -128,9 +129,7 @@ static uint32_t blocks_for(uint32_t length)
     return length <= first ? 1 : 1 + (length - first + GATE_STRIPE_BLOCK - 1) / GATE_STRIPE_BLOCK;
 }
 
-/* --- sums
- * -----------------------------------------------------------------------------------------------
- */
+/* --- sums --- */
 
 uint64_t gate_stripe_hash(const gate_sum_seed *seed, gate_store_kind kind,
                           const gate_store_key *key)
@@ -160,8 +159,7 @@ bool gate_stripe_is_whole(const gate_sum_seed *seed, const gate_stripe_record *h
            head->value_sum == gate_sum_of(seed, value, head->length);
 }
 
-/* --- time: any `now` may come, and damaged memory may hold any other
- * ------------------------------------------- */
+/* --- time: any `now` may come, and damaged memory may hold any other --- */
 
 static bool is_later(int64_t now, int64_t then, uint64_t seconds)
 {
@@ -180,8 +178,7 @@ static bool is_due(int64_t now, int64_t noted, uint64_t step)
     return is_later(now, noted, step) || is_later(noted, now, CLOCK_BACK);
 }
 
-/* --- lists and counters
- * --------------------------------------------------------------------------------- */
+/* --- lists and counters --- */
 
 static bool count_in(const gate_stripe *s, uint32_t kind, uint32_t blocks)
 {
@@ -242,8 +239,7 @@ static bool unlist(const gate_stripe *s, uint32_t kind, uint32_t me)
     return true;
 }
 
-/* --- blocks
- * --------------------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 /* Links as many free blocks in a row. NIL only where the free list is damaged: that there is room
  * was checked. */
@@ -326,8 +322,7 @@ static bool copy_out(const gate_stripe *s, uint32_t block, uint32_t length, unsi
     return true;
 }
 
-/* --- the index
- * ------------------------------------------------------------------------------------------ */
+/* --- the index --- */
 
 /* The one store that makes a change true. Nothing written before it may come after it, and nothing
  * that is written after it before: a process dies between two instructions, so the compiler's order
@@ -412,8 +407,7 @@ static gate_store_answer find_alive(const gate_stripe *s, const gate_stripe_want
     return discard(s, at) ? GATE_STORE_ABSENT : GATE_STORE_UNSURE;
 }
 
-/* --- making room
- * ---------------------------------------------------------------------------------------- */
+/* --- making room --- */
 
 /* What a full sweep finds; the counters should say the same. */
 typedef struct tally {
@@ -563,8 +557,7 @@ static gate_store_answer make_room(const gate_stripe *s, const gate_stripe *regi
     return GATE_STORE_DONE;
 }
 
-/* --- reading and writing
- * -------------------------------------------------------------------------------- */
+/* --- reading and writing --- */
 
 /* A change of the record's line, let alone of its neighbours', costs all who read it: so not each
  * time. */
@@ -708,8 +701,7 @@ static gate_store_answer drop_record(const gate_stripe *s, const gate_stripe_wan
     return discard(s, &at) ? GATE_STORE_DONE : GATE_STORE_UNSURE;
 }
 
-/* --- mending
- * -------------------------------------------------------------------------------------------- */
+/* --- mending --- */
 
 static bool is_marked(const gate_stripe *s, uint32_t block)
 {
@@ -842,8 +834,7 @@ void gate_stripe_mend(const gate_stripe *s)
     free_unmarked(s);
 }
 
-/* --- the lock
- * ------------------------------------------------------------------------------------------- */
+/* --- the lock --- */
 
 int gate_stripe_reset_lock(const gate_stripe *s)
 {
@@ -896,8 +887,7 @@ void gate_stripe_unlock(const gate_stripe *s)
     pthread_mutex_unlock(&s->state->lock.mutex);
 }
 
-/* --- what others call
- * ----------------------------------------------------------------------------------- */
+/* --- what others call --- */
 
 /* Damage is mended where it is found; that one answer stays "could not tell". */
 static gate_store_answer conclude(const gate_stripe *s, gate_store_kind kind,

@@ -7,11 +7,10 @@
  *             | magic, layout, | SESSION, MARK, REVOCATION, DOCUMENT  | TOKEN, NEGATIVE, LEASE   |
  *             | sizes, seed    |                                      |                          |
  *
- *   region    | stripe 0 | stripe 1 | ... | stripe n-1 |     the upper half of the key's hash says
- * which
+ *   region    | stripe 0 | stripe 1 | ... | stripe n-1 |   the key's hash, upper half, says which
  *
- *   stripe    | lock | version, counters, per kind a list | buckets[N] | links[N] | map | blocks[N]
- * | 64 B   shm_stripe.h, gate_stripe_state       4 N          4 N        N/8   256 N
+ *   stripe    | lock | state: version, counters, a list per kind | buckets | links | map | blocks |
+ *               64 B   gate_stripe_state in shm_stripe.h            4 N       4 N     N/8   256 N
  *
  *             buckets[lower half of the hash]: the first record of those filed there (0: none)
  *             links[b]: the next block of b's record, or of the free list

@@ -68,8 +68,7 @@ static uint64_t write_edition(gate_store_kind kind, uint64_t n, uint64_t edition
     return given;
 }
 
-/* --- at each instruction ------------------------------------------------------------------------
- */
+/* --- at each instruction --- */
 
 #define OTHERS 12 /* sessions that nobody touches: 1 to 12 */
 #define TARGET 500
@@ -340,8 +339,7 @@ static void at_each_instruction(void)
         die_at_each_instruction(&deeds[i]);
 }
 
-/* --- at random
- * ------------------------------------------------------------------------------------ */
+/* --- at random --- */
 
 #define PROCESSES 5
 #define WORKERS   2 /* threads of each */

@@ -38,7 +38,7 @@ static const char *const answer_names[] = {"DONE", "ABSENT", "CONFLICT", "FULL",
 static apr_pool_t *pool;
 static unsigned char bytes[GATE_STORE_MAX_VALUE + 1];
 
-/* --- shorthand ------------------------------------------------------------------------------- */
+/* --- shorthand --- */
 
 static gate_shm *shm_of(apr_pool_t *p, apr_size_t sessions, apr_size_t tokens, const char *file)
 {
@@ -118,8 +118,7 @@ static gate_shm_usage usage_of(gate_shm *shm, gate_store_kind kind)
     return usage;
 }
 
-/* --- the verbs ---------------------------------------------------------------------------------
- */
+/* --- the verbs --- */
 
 static void an_empty_store_has_nothing(gate_store *store, gate_store_kind kind,
                                        const gate_store_key *key)
@@ -270,7 +269,7 @@ static void sizes(void)
     in_order(shm, "large values leave a store in order");
 }
 
-/* --- time ------------------------------------------------------------------------------------- */
+/* --- time --- */
 
 static void times(void)
 {
@@ -343,7 +342,7 @@ static void what_was_gone_stays_gone(void)
        "dropping what has expired finds nothing");
 }
 
-/* --- quotas ----------------------------------------------------------------------------------- */
+/* --- quotas --- */
 
 static unsigned still_there(gate_shm *shm, gate_store_kind kind, unsigned from, unsigned count,
                             int64_t now)
@@ -540,8 +539,7 @@ static void keys_do_not_pile_up(void)
     ok(same < 4 * COUNT / 4096 * 2, "another seed files them elsewhere");
 }
 
-/* --- threads -----------------------------------------------------------------------------------
- */
+/* --- threads --- */
 
 typedef struct worker {
     gate_shm *shm;
@@ -701,8 +699,7 @@ static void threads(void)
     in_order(tight, "and leaves the store in order");
 }
 
-/* --- a lock that is not given back ---------------------------------------------------------------
- */
+/* --- a lock that is not given back --- */
 
 static const gate_stripe *stripe_of(gate_shm *shm, gate_store_kind kind, uint64_t n)
 {
@@ -754,8 +751,7 @@ static void locks(void)
     close(ready[1]);
 }
 
-/* --- versions ----------------------------------------------------------------------------------
- */
+/* --- versions --- */
 
 static void versions_never_come_back(void)
 {
@@ -791,8 +787,7 @@ static void versions_never_come_back(void)
     ok(rising, "no version comes twice, through drops, takes, repairs, damage and moves");
 }
 
-/* --- damage ------------------------------------------------------------------------------------
- */
+/* --- damage --- */
 
 #define DAMAGE_KEYS 60
 
@@ -939,8 +934,7 @@ static void damage_under_load(void)
 }
 #endif
 
-/* --- the file ----------------------------------------------------------------------------------
- */
+/* --- the file --- */
 
 static const char *directory;
 
@@ -1186,8 +1180,7 @@ static void files(void)
         printf("# %s stays\n", directory);
 }
 
-/* --- moving house --------------------------------------------------------------------------------
- */
+/* --- moving house --- */
 
 static gate_shm *resize(apr_pool_t *p, gate_shm *old, apr_size_t sessions, apr_size_t tokens,
                         const char *file, apr_status_t *status)
