@@ -139,7 +139,7 @@ static gate_reason encode(task *t, gate_span scope, gate_span *identity)
         .issuer = gate_span_of(s->realm.issuer),
         .subject = t->subject,
         .client_id = gate_span_of(s->realm.client_id),
-        .scope = scope.ptr ? scope : gate_span_of(s->scope), /* RFC 6749 section 5.1: as it was asked for */
+        .scope = scope.ptr ? scope : t->want->scope, /* RFC 6749 sections 5.1 and 6 */
         .session_id = t->session_id,
         /* Believed until it can be renewed; where it cannot, as long as the session lives. */
         .expires = t->tokens->refresh_token.ptr ? t->tokens->renew_at : 0,

@@ -12,6 +12,7 @@ typedef struct gate_identify_want {
     apr_int64_t max_age;        /* that was asked for; 0: not */
     const gate_tokens *before;  /* a renewal: the tokens that it follows; NULL at a login */
     gate_span subject;          /* a renewal: who it must still be */
+    gate_span scope;            /* what holds where none is said: asked for, or granted before */
 } gate_identify_want;
 
 /* Checks the ID token (OIDC Core sections 3.1.3.7 and 12.2), asks userinfo where the settings say so, reads the access token's claims where it is a JWT of this

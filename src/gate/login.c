@@ -407,7 +407,11 @@ static void end_former(const landing *l)
 
 static gate_decision sign_in(landing *l)
 {
-    const gate_identify_want want = {.nonce = l->attempt->nonce, .max_age = max_age_of(l)};
+    const gate_identify_want want = {
+        .nonce = l->attempt->nonce,
+        .max_age = max_age_of(l),
+        .scope = gate_span_of(l->s->scope),
+    };
     gate_token_set set;
     gate_tokens tokens;
     gate_span identity;

@@ -85,6 +85,7 @@ static gate_reason take(renewal *r, const gate_token_set *set)
     const gate_identify_want want = {
         .before = r->tokens,
         .subject = gate_identity_subject(r->session->identity),
+        .scope = gate_identity_scope(r->session->identity),
     };
     gate_tokens tokens;
     gate_span identity, value;
