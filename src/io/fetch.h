@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* fetch.h - one HTTP request to a provider, with a deadline and a size, over kept-alive connections (libcurl) */
+/* fetch.h - one HTTP request to a provider, with a deadline and a size, over kept-alive connections
+ * (libcurl) */
 #ifndef GATE_IO_FETCH_H
 #define GATE_IO_FETCH_H
 
@@ -20,21 +21,24 @@ typedef struct gate_fetch_limits {
 
 typedef struct gate_fetcher gate_fetcher;
 
-/* Readies the library: once per process image, before children are forked and before any thread runs. */
+/* Readies the library: once per process image, before children are forked and before any thread
+ * runs. */
 apr_status_t gate_fetch_setup(void);
 
-/* The connections of one process: handles are kept and shared out to threads. Made in the child, never before
- * fork; everything is closed when p goes. NULL where the system has no mutex for it. */
+/* The connections of one process: handles are kept and shared out to threads. Made in the child,
+ * never before fork; everything is closed when p goes. NULL where there is no mutex for it. */
 gate_fetcher *gate_fetcher_make(apr_pool_t *p);
 
-/* Asks, and waits. GATE_OK: there is an answer, whatever its status; its body is in p. IDP_UNREACHABLE: no
- * connection, or a certificate that does not verify. IDP_TIMEOUT: connect_ms or total_ms ran out. IDP_ERROR: an answer that breaks
- * off, is no HTTP, or is larger than max_body. *detail (may be NULL) then says what happened, without any secret.
+/* Asks, and waits. GATE_OK: there is an answer, whatever its status; its body is in p.
+ * IDP_UNREACHABLE: no connection, or a certificate that does not verify. IDP_TIMEOUT: connect_ms or
+ * total_ms ran out. IDP_ERROR: an answer that breaks off, is no HTTP, or is larger than max_body.
+ * *detail (may be NULL) then says what happened, without any secret.
  *
- * Redirects are not followed: a 302 is an answer of that status. Only http and https, no cookies, no
- * compression asked for, no proxy from the environment, certificates and names verified always. A request goes out
- * once: only one whose kept-alive connection was closed by the peer before a byte of it was answered is sent
- * again, and of those only a GET (a POST may have been acted upon, unless not one byte of it had left). */
+ * Redirects are not followed: a 302 is an answer of that status. Only http and https, no cookies,
+ * no compression asked for, no proxy from the environment, certificates and names verified always.
+ * A request goes out once: only one whose kept-alive connection was closed by the peer before a
+ * byte of it was answered is sent again, and of those only a GET (a POST may have been acted upon,
+ * unless not one byte of it had left). */
 gate_reason gate_fetch(gate_fetcher *fetcher, apr_pool_t *p, const gate_question *question,
                        const gate_fetch_limits *limits, gate_answer *answer, const char **detail);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* client_auth.h - how the gate, or a caller through it, says to the provider which client it is (RFC 6749 section 2.3, OIDC Core section 9) */
+/* client_auth.h - how the gate, or a caller through it, says to the provider which client it is
+ * (RFC 6749 section 2.3, OIDC Core section 9) */
 #ifndef GATE_OIDC_CLIENT_AUTH_H
 #define GATE_OIDC_CLIENT_AUTH_H
 
@@ -23,17 +24,19 @@ typedef unsigned gate_client_auth_set;
 bool gate_client_auth_find(gate_span name, gate_client_auth *method);
 const char *gate_client_auth_name(gate_client_auth method);
 
-/* What to use where nothing is configured: of those the provider offers, basic, then post; where it says nothing, basic
- * (RFC 8414 section 2: the default); without a secret, none. False where none of what it offers will do. */
-bool gate_client_auth_choose(gate_client_auth_set offered, bool has_secret, gate_client_auth *method);
+/* What to use where nothing is configured: of those the provider offers, basic, then post; where it
+ * says nothing, basic (RFC 8414 section 2: the default); without a secret, none. False where none
+ * of what it offers will do. */
+bool gate_client_auth_choose(gate_client_auth_set offered, bool has_secret,
+                             gate_client_auth *method);
 
 typedef struct gate_client {
     gate_span id, secret; /* secret absent for a public client */
     gate_client_auth method;
 } gate_client;
 
-/* Adds the client's credentials to a question that has a form. Id and secret are form-encoded before they go into
- * Basic (RFC 6749 section 2.3.1). */
+/* Adds the client's credentials to a question that has a form. Id and secret are form-encoded
+ * before they go into Basic (RFC 6749 section 2.3.1). */
 void gate_client_authenticate(apr_pool_t *p, gate_question *question, const gate_client *client);
 
 #endif

@@ -18,11 +18,15 @@ typedef struct gate_introspection_want {
     apr_int64_t now, skew;
 } gate_introspection_want;
 
-/* Reads the answer (section 2.2). GATE_OK only where status is 200, the body a JSON object without duplicates and "active" the boolean true, and exp, nbf, iss, aud,
- * where there, agree. TOKEN_INACTIVE: active is false; "true", 1, null or missing are no answer that means yes: TOKEN_INACTIVE as well.
- * TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, BAD_ISSUER, BAD_AUDIENCE, BAD_CLAIM, POP_FAILED (cnf). IDP_REJECTED_GATEWAY: 400, 401 or 403, the provider refuses *our* call
- * (the body's error code in *detail). IDP_ERROR: anything else. *expires: 0 where the answer has no exp. *claims lives in p. */
-gate_reason gate_introspection_read(apr_pool_t *p, const gate_answer *answer, const gate_introspection_want *want,
-                                    const json_t **claims, apr_int64_t *expires, const char **detail);
+/* Reads the answer (section 2.2). GATE_OK only where status is 200, the body a JSON object without
+ * duplicates and "active" the boolean true, and exp, nbf, iss, aud, where there, agree.
+ * TOKEN_INACTIVE: active is false; "true", 1, null or missing are no answer that means yes:
+ * TOKEN_INACTIVE as well. TOKEN_EXPIRED, TOKEN_NOT_YET_VALID, BAD_ISSUER, BAD_AUDIENCE, BAD_CLAIM,
+ * POP_FAILED (cnf). IDP_REJECTED_GATEWAY: 400, 401 or 403, the provider refuses *our* call (the
+ * body's error code in *detail). IDP_ERROR: anything else. *expires: 0 where the answer has no exp.
+ * *claims lives in p. */
+gate_reason gate_introspection_read(apr_pool_t *p, const gate_answer *answer,
+                                    const gate_introspection_want *want, const json_t **claims,
+                                    apr_int64_t *expires, const char **detail);
 
 #endif

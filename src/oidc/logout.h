@@ -8,7 +8,7 @@
 
 typedef struct gate_end_session {
     const char *endpoint;
-    gate_span id_token;                 /* id_token_hint; absent: left out */
+    gate_span id_token; /* id_token_hint; absent: left out */
     const char *client_id;
     const char *post_logout_redirect_uri; /* NULL: left out */
     const char *state;                    /* NULL: left out */
