@@ -48,10 +48,14 @@ Use Behind expired    @port_expired@
 Use Behind named      @port_named@
 Use Behind selfsigned @port_selfsigned@
 
-<Location /unknown-authority>
+=httpd system
+
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+
+<Location /unnamed>
     AuthType OIDCGate
-    OIDCGateIssuer https://127.0.0.1:@port_good@/good
-    OIDCGateHTTP connect=2s
+    OIDCGateIssuer https://127.0.0.1:@port_good@/unnamed
     Require valid-user
     ProxyPass @backend@
 </Location>
@@ -80,9 +84,9 @@ row 'T-11 one whose certificate has run out, is for another name, or is vouched 
 };
 
 row 'T-11 an authority that was not named is not believed' => sub {
-    my $calls = $at{good}->calls;
-    denied browse(ua(), '/unknown-authority/x'), 503;
-    is_deeply $at{good}->calls, $calls, 'no byte of a request';
+    my $unnamed = $op->tenant('unnamed', issuer => url('/unnamed', 'good', 'https'));
+    denied browse(ua(), url('/unnamed/x', 'system')), 503;
+    is_deeply $unnamed->calls, {}, 'no byte of a request';
     expect_log qr/reason=idp_unreachable/;
 };
 
