@@ -376,10 +376,13 @@ static bool peer_is_path(const char *request, const char *path)
 
 static bool peer_serve(peer_connection *c)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     if (!peer_read(c))
         return false;
     atomic_fetch_add(&c->of->seen->requests, 1);
+    pthread_mutex_lock(&one_at_a_time);
     memcpy(c->of->seen->last, c->request, strlen(c->request) + 1);
+    pthread_mutex_unlock(&one_at_a_time);
     if (c->dies)
         return false;
     for (size_t i = 0; i < sizeof peer_paths / sizeof *peer_paths; i++)
