@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/config_private.h"
+
+#include <apr_fnmatch.h>
+#include <apr_strings.h>
+
+#include "http_core.h"
+
+APLOG_USE_MODULE(oidc_gate);
+
+/* Which sections will meet in a request is known only when it comes. But what will meet at a
+ * <Location>'s own path can be foreseen: the <Location>s around it, in their order. That is
+ * compiled here, so that an error in it is found before anybody comes; and it is merged and ready
+ * when somebody does. */
+
+typedef enum family { LOCATIONS, DIRECTORIES, OTHERS } family;
+
+/* A written section, as it stands in the configuration. */
+typedef struct outline {
+    gate_dir *dir;
+    const ap_directive_t *top; /* the outermost section around it, itself where there is none */
+    family family;             /* of the top */
+    const char
+        *path; /* its path; "/" where it is a pattern: what is around all paths is around it */
+    const char *pattern; /* for apr_fnmatch */
+    const ap_regex_t *regex;
+} outline;
+
+typedef struct checking {
+    apr_pool_t *p;
+    server_rec *main_server;
+    apr_array_header_t *outlines; /* of outline, by id */
+    apr_hash_t *said;             /* texts */
+    int errors;
+    bool is_loud; /* warnings are for this pass over the configuration */
+} checking;
+
+/* --- what stands where --- */
+
+static const ap_directive_t *outermost(const ap_directive_t *heading)
+{
+    const ap_directive_t *around;
+
+    while ((around = gate_directive_heading(heading->parent)))
+        heading = around;
+    return heading;
+}
+
+static family family_of(const ap_directive_t *top)
+{
+    if (!strncasecmp(top->directive, "<Location", 9))
+        return LOCATIONS;
+    return strncasecmp(top->directive, "<Directory", 10) ? OTHERS : DIRECTORIES;
+}
+
+/* Reads "/app>" and "~ ^/app>" as httpd does. A regular expression that is none was refused before
+ * this. */
+static void read_path(checking *c, outline *o)
+{
+    const size_t len = strlen(o->top->args);
+    const char *rest =
+        apr_pstrndup(c->p, o->top->args, len && o->top->args[len - 1] == '>' ? len - 1 : len);
+    const char *path = ap_getword_conf(c->p, &rest);
+    const bool is_match = !strcasecmp(o->top->directive, "<LocationMatch") ||
+                          !strcasecmp(o->top->directive, "<DirectoryMatch");
+
+    o->path = "/";
+    if (is_match || !strcmp(path, "~"))
+        o->regex =
+            ap_pregcomp(c->p, is_match ? path : ap_getword_conf(c->p, &rest), AP_REG_EXTENDED);
+    else if (apr_fnmatch_test(path))
+        o->pattern = path;
+    else
+        o->path = path;
+}
+
+static apr_array_header_t *outline_all(checking *c)
+{
+    const apr_array_header_t *sections = gate_configuration->sections;
+    apr_array_header_t *all = apr_array_make(c->p, sections->nelts + 1, sizeof(outline));
+
+    for (int i = 0; i < sections->nelts; i++) {
+        outline *o = apr_array_push(all);
+
+        o->dir = APR_ARRAY_IDX(sections, i, gate_dir *);
+        if (!o->dir->heading)
+            continue;
+        o->top = outermost(o->dir->heading);
+        o->family = family_of(o->top);
+        read_path(c, o);
+    }
+    return all;
+}
+
+/* Whether a section is around a path, as ap_location_walk and ap_directory_walk have it. */
+static bool is_around(const outline *o, const char *path)
+{
+    const size_t len = strlen(o->path);
+
+    if (o->regex)
+        return !ap_regexec(o->regex, path, 0, NULL, 0);
+    if (o->pattern)
+        return !apr_fnmatch(o->pattern, path, APR_FNM_PATHNAME);
+    return !strncmp(o->path, path, len) &&
+           (!len || o->path[len - 1] == '/' || path[len] == '/' || path[len] == '\0');
+}
+
+/* Directories are met from the shortest path to the longest, and then the patterns. */
+static size_t rank(const outline *o)
+{
+    if (o->family != DIRECTORIES)
+        return 0;
+    return o->regex ? SIZE_MAX : strlen(o->pattern ? o->pattern : o->path);
+}
+
+static void insert(apr_array_header_t *met, const outline *o)
+{
+    int i = met->nelts;
+
+    apr_array_push(met);
+    for (; i > 0 && rank(APR_ARRAY_IDX(met, i - 1, const outline *)) > rank(o); i--)
+        APR_ARRAY_IDX(met, i, const outline *) = APR_ARRAY_IDX(met, i - 1, const outline *);
+    APR_ARRAY_IDX(met, i, const outline *) = o;
+}
+
+/* Adds the top sections written in `writer` that are met where o is met. */
+static void add_tops(const checking *c, const outline *o, const server_rec *writer,
+                     apr_array_header_t *met)
+{
+    for (int i = 0; i < c->outlines->nelts; i++) {
+        const outline *other = &APR_ARRAY_IDX(c->outlines, i, outline);
+
+        if (other->dir->server != writer || other->dir->heading != other->top || !other->top)
+            continue;
+        if (other->top == o->top ||
+            (o->family != OTHERS && other->family == o->family && is_around(other, o->path)))
+            insert(met, other);
+    }
+}
+
+/* The sections between the top and o, and o itself. */
+static void add_nested(const checking *c, const outline *o, const ap_directive_t *heading,
+                       apr_array_header_t *met)
+{
+    if (!heading || heading == o->top)
+        return;
+    add_nested(c, o, gate_directive_heading(heading->parent), met);
+    for (int i = 0; i < c->outlines->nelts; i++) {
+        const outline *other = &APR_ARRAY_IDX(c->outlines, i, outline);
+
+        if (other->dir->heading == heading)
+            APR_ARRAY_PUSH(met, const outline *) = other;
+    }
+}
+
+/* What a request for o's own path will be told by, on that server. Put together as httpd does it,
+ * so that each step is remembered: the top sections first, then the server's own before them, then
+ * what is nested in them. */
+static gate_dir *foresee(const checking *c, const outline *o, const server_rec *s)
+{
+    apr_array_header_t *met = apr_array_make(c->p, 8, sizeof(const outline *));
+    gate_dir *tops = gate_configuration->nothing, *dir;
+
+    add_tops(c, o, c->main_server, met);
+    if (s != c->main_server)
+        add_tops(c, o, s, met);
+    for (int i = 0; i < met->nelts; i++)
+        tops = gate_dir_merge(c->p, tops, APR_ARRAY_IDX(met, i, const outline *)->dir);
+    dir = gate_dir_merge(c->p, ap_get_module_config(s->lookup_defaults, &oidc_gate_module), tops);
+    apr_array_clear(met);
+    add_nested(c, o, o->dir->heading, met);
+    for (int i = 0; i < met->nelts; i++)
+        dir = gate_dir_merge(c->p, dir, APR_ARRAY_IDX(met, i, const outline *)->dir);
+    return dir;
+}
+
+/* --- telling --- */
+
+static void say(checking *c, bool is_error, const char *text)
+{
+    if (apr_hash_get(c->said, text, APR_HASH_KEY_STRING))
+        return;
+    apr_hash_set(c->said, text, APR_HASH_KEY_STRING, text);
+    c->errors += is_error;
+    if (is_error)
+        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, c->main_server, "%s", text);
+    else if (c->is_loud)
+        ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, c->main_server, "%s", text);
+}
+
+/* --- the check --- */
+
+/* The outermost section of each server is from now on its very own, and knows which server it is:
+ * all that is merged from it does. */
+static void give_hosts(checking *c)
+{
+    for (server_rec *s = c->main_server; s; s = s->next) {
+        const gate_dir *written = ap_get_module_config(s->lookup_defaults, &oidc_gate_module);
+        gate_host *host = apr_pcalloc(gate_configuration->pool, sizeof *host);
+        gate_dir *dir = gate_dir_make(gate_configuration->pool);
+
+        memcpy(dir, written, offsetof(gate_dir, place));
+        dir->server = s;
+        dir->host = host;
+        dir->set |= GATE_BIT(host);
+        gate_dir_enroll(dir);
+        host->server = s;
+        host->dir = dir;
+        ap_set_module_config(s->lookup_defaults, &oidc_gate_module, dir);
+    }
+}
+
+/* A section of the main server comes to every virtual host. Where one of them only lacks an address
+ * for it, that is no reason to refuse to start: it stays closed there. */
+static void check_section(checking *c, const outline *o, server_rec *s)
+{
+    gate_dir *dir = foresee(c, o, s);
+    const gate_compiled *compiled;
+
+    if (!gate_dir_may_be_guarded(dir))
+        return;
+    gate_configuration->options.used = true;
+    if (!gate_dir_is_guarded(dir))
+        return;
+    compiled = gate_dir_compiled(c->p, dir);
+    if (!compiled->problem)
+        return;
+    if (compiled->is_of_host && o->dir->server != s)
+        say(c, false,
+            apr_psprintf(c->p, "%s Until then, %s answers 500 on this virtual host.",
+                         compiled->problem, gate_dir_text(c->p, o->dir)));
+    else
+        say(c, true, compiled->problem);
+}
+
+static void check_sections(checking *c)
+{
+    for (int i = 0; i < c->outlines->nelts; i++) {
+        const outline *o = &APR_ARRAY_IDX(c->outlines, i, outline);
+
+        for (server_rec *s = c->main_server; o->top && s; s = s->next) {
+            if ((o->dir->server == s || o->dir->server == c->main_server) &&
+                gate_host_is_reached(s, c->main_server))
+                check_section(c, o, s);
+        }
+    }
+}
+
+static void warn_insecure(checking *c, const gate_dir *dir)
+{
+    static const struct {
+        unsigned bit;
+        const char *word, *means;
+    } words[] = {
+        {GATE_INSECURE_HTTP_ISSUER, "http-issuer",
+         "whoever is on the way to the provider can sign in as anybody"},
+        {GATE_INSECURE_HTTP_COOKIE, "http-cookie",
+         "whoever is on the way to a browser can take over its session"},
+    };
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (dir->insecure & words[i].bit)
+            say(c, false,
+                apr_psprintf(c->p, "OIDCGateInsecure %s (%s): %s.", words[i].word,
+                             gate_directive_place(c->p, dir->where[GATE_FIELD_insecure]),
+                             words[i].means));
+    }
+}
+
+static void warn(checking *c)
+{
+    for (server_rec *s = c->main_server; s; s = s->next) {
+        const gate_dir *dir = ap_get_module_config(s->lookup_defaults, &oidc_gate_module);
+        const gate_host *host = dir->host;
+
+        warn_insecure(c, dir);
+        if (atomic_load(&host->is_used) && !host->site.secure && !host->is_loopback)
+            say(c, false,
+                apr_psprintf(c->p,
+                             "%s is guarded, but not by https: tokens and cookies can be read on "
+                             "the way. Where something before this server speaks https, say "
+                             "OIDCGateBaseURL https://...",
+                             host->site.origin));
+    }
+}
+
+static void set_options(const checking *c)
+{
+    const gate_dir *d = gate_dir_complete(
+        c->p, ap_get_module_config(c->main_server->lookup_defaults, &oidc_gate_module));
+    gate_server_options *options = &gate_configuration->options;
+
+    options->session_bytes = d->session_store.bytes;
+    options->store_file = d->session_store.file;
+    options->redis_url = d->session_store.redis_url;
+    options->token_bytes = d->token_store.bytes;
+    options->secret_key = d->secret_keys.current;
+    options->old_secret_key = d->secret_keys.old;
+}
+
+/* httpd reads the configuration twice at the start, and what a warning says is said once. */
+static bool is_last_pass(void)
+{
+    return ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG ||
+           ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
+}
+
+int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                      server_rec *main_server)
+{
+    checking c = {.p = ptemp,
+                  .main_server = main_server,
+                  .said = apr_hash_make(ptemp),
+                  .is_loud = is_last_pass()};
+
+    gate_configuration->standard = gate_directive_standards(gate_configuration->pool, main_server);
+    if (!gate_configuration->standard) {
+        say(&c, true, "a default of this module's own cannot be read");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    c.outlines = outline_all(&c);
+    give_hosts(&c);
+    check_sections(&c);
+    warn(&c);
+    set_options(&c);
+    gate_configuration->is_read = true;
+    return c.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
+}

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/config_private.h"
+
+#include <stdlib.h>
+
+#include <apr_strings.h>
+
+#include "http_core.h"
+#include "http_request.h"
+
+/* httpd merges sections anew for each request, up to three times, and so merging costs a look-up
+ * here: a section remembers what came out with each base that it met. What came out is known by its
+ * chain: the ids of the written sections in it, outermost first ("0.3.7"). However it was put
+ * together, one chain is one pointer, and its settings are compiled once.
+ *
+ * Ids follow from the configuration alone, so a chain's name means the same in every process.
+ *
+ * Strangers choose paths, and a path chooses the sections that match. So many memos are kept beyond
+ * those that were foreseen when the configuration was read; what is merged after that belongs to
+ * its request. */
+#define MAX_MEMOS     16384
+#define MAX_PROVIDERS 1024
+
+gate_registry *gate_configuration;
+
+/* --- sections as they are written --- */
+
+static gate_registry *begin(apr_pool_t *p)
+{
+    gate_registry *registry = apr_pcalloc(p, sizeof *registry);
+    apr_allocator_t *allocator;
+
+    if (apr_allocator_create(&allocator) != APR_SUCCESS ||
+        apr_pool_create_ex(&registry->pool, p, NULL, allocator) != APR_SUCCESS)
+        return NULL;
+    apr_allocator_owner_set(allocator, registry->pool);
+    if (apr_thread_mutex_create(&registry->mutex, APR_THREAD_MUTEX_DEFAULT, registry->pool) !=
+        APR_SUCCESS)
+        return NULL;
+    registry->sections = apr_array_make(registry->pool, 32, sizeof(gate_dir *));
+    registry->merged = apr_hash_make(registry->pool);
+    gate_told_begin();
+    return registry;
+}
+
+/* Called for the main server first of all, once per reading: all that is static begins anew here.
+ */
+void *gate_config_create_server(apr_pool_t *p, server_rec *s)
+{
+    if (!s->is_virtual) {
+        gate_configuration = begin(p);
+        if (!gate_configuration)
+            abort(); /* as httpd itself does where there is no memory */
+        gate_configuration->nothing = gate_dir_make(p);
+    }
+    return gate_configuration;
+}
+
+void *gate_config_merge_server(apr_pool_t *p, void *base, void *add)
+{
+    return add;
+}
+
+gate_dir *gate_dir_make(apr_pool_t *p)
+{
+    return apr_pcalloc(p, sizeof(gate_dir));
+}
+
+void *gate_config_create_dir(apr_pool_t *p, char *place)
+{
+    gate_dir *dir = gate_dir_make(p);
+
+    dir->place = place;
+    dir->is_fleeting = gate_configuration->is_read;
+    return dir;
+}
+
+void gate_dir_enroll(gate_dir *dir)
+{
+    apr_array_header_t *sections = gate_configuration->sections;
+    int *id;
+
+    if (dir->id_count)
+        return;
+    id = apr_palloc(gate_configuration->pool, sizeof *id);
+    *id = sections->nelts;
+    APR_ARRAY_PUSH(sections, gate_dir *) = dir;
+    dir->ids = id;
+    dir->id_count = 1;
+    dir->number = gate_configuration->dir_count++;
+}
+
+void gate_config_force_authn(cmd_parms *cmd)
+{
+    gate_dir *dir =
+        ap_set_config_vectors(cmd->server, cmd->context, cmd->path, &oidc_gate_module, cmd->pool);
+
+    dir->forces_authn = 1;
+    if (dir->is_fleeting) {
+        dir->stands_for = gate_configuration->nothing;
+        return;
+    }
+    gate_dir_enroll(dir);
+    dir->heading = gate_directive_heading(cmd->directive);
+    dir->server = cmd->server;
+    dir->set |= GATE_BIT(forces_authn);
+    dir->where[GATE_FIELD_forces_authn] = cmd->directive;
+}
+
+/* --- where something is written --- */
+
+const char *gate_directive_place(apr_pool_t *p, const ap_directive_t *directive)
+{
+    return directive ? apr_psprintf(p, "%s:%d", directive->filename, directive->line_num)
+                     : "by default";
+}
+
+static bool is_section(const ap_directive_t *directive)
+{
+    static const char *const names[] = {
+        "<Location", "<LocationMatch", "<Directory",  "<DirectoryMatch",
+        "<Files",    "<FilesMatch",    "<If",         "<ElseIf",
+        "<Else",     "<Proxy",         "<ProxyMatch",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!strcasecmp(directive->directive, names[i]))
+            return true;
+    }
+    return false;
+}
+
+const ap_directive_t *gate_directive_heading(const ap_directive_t *directive)
+{
+    for (; directive; directive = directive->parent) {
+        if (is_section(directive))
+            return directive;
+    }
+    return NULL;
+}
+
+static const ap_directive_t *any_place(const gate_dir *dir)
+{
+    if (dir->set & GATE_BIT(auth_type))
+        return dir->where[GATE_FIELD_auth_type];
+    for (int i = 0; i < GATE_FIELD_COUNT; i++) {
+        if (dir->where[i])
+            return dir->where[i];
+    }
+    return NULL;
+}
+
+const char *gate_dir_text(apr_pool_t *p, const gate_dir *dir)
+{
+    const ap_directive_t *place = any_place(dir), *heading = gate_directive_heading(place);
+
+    if (!heading)
+        return place ? gate_directive_place(p, place) : "this server";
+    return apr_psprintf(p, "%s %s (%s)", heading->directive, heading->args,
+                        gate_directive_place(p, heading));
+}
+
+bool gate_dir_is_guarded(const gate_dir *dir)
+{
+    return dir->set & GATE_BIT(auth_type) && !strcasecmp(dir->auth_type, "OIDCGate");
+}
+
+bool gate_dir_may_be_guarded(const gate_dir *dir)
+{
+    return gate_dir_is_guarded(dir) ||
+           (dir->set & GATE_BIT(auth_type) && strstr(dir->auth_type, "%{"));
+}
+
+/* --- merging --- */
+
+/* A client id belongs to an issuer, and a secret to a client id: with another one, what belonged to
+ * the former is not inherited, so that no secret goes to somebody it was not meant for. That it was
+ * there is still seen from its place. */
+static apr_uint64_t fields_to_drop(const gate_dir *base, const gate_dir *add)
+{
+    const apr_uint64_t of_client = GATE_BIT(client_secret) | GATE_BIT(client_auth);
+    const apr_uint64_t of_issuer =
+        GATE_BIT(client_id) | GATE_BIT(discovery) | GATE_BIT(endpoints) | of_client;
+    const apr_uint64_t both = base->set & add->set;
+
+    if (both & GATE_BIT(issuer) && strcmp(base->issuer, add->issuer))
+        return of_issuer;
+    if (both & GATE_BIT(client_id) && strcmp(base->client_id, add->client_id))
+        return of_client;
+    return 0;
+}
+
+/* Puts what is set in add over what is in onto. */
+static void lay_over(gate_dir *onto, const gate_dir *add)
+{
+    onto->set &= ~fields_to_drop(onto, add);
+#define GATE_FIELD_LAY(type, name)                                      \
+    if (add->set & GATE_BIT(name)) {                                    \
+        onto->name = add->name;                                         \
+        onto->where[GATE_FIELD_##name] = add->where[GATE_FIELD_##name]; \
+    }
+    GATE_DIR_FIELDS(GATE_FIELD_LAY)
+#undef GATE_FIELD_LAY
+    onto->set |= add->set;
+    if (add->place && add->place[0] != '*') /* "*If" is no path */
+        onto->place = add->place;
+}
+
+gate_dir *gate_dir_complete(apr_pool_t *p, const gate_dir *dir)
+{
+    const gate_dir *standard = gate_configuration->standard;
+    gate_dir *complete = apr_pmemdup(p, dir, sizeof *dir);
+
+#define GATE_FIELD_COMPLETE(type, name) \
+    if (!(dir->set & GATE_BIT(name)))   \
+        complete->name = standard->name;
+    GATE_DIR_FIELDS(GATE_FIELD_COMPLETE)
+#undef GATE_FIELD_COMPLETE
+    return complete;
+}
+
+static bool has_id(const int *ids, int count, int id)
+{
+    for (int i = 0; i < count; i++) {
+        if (ids[i] == id)
+            return true;
+    }
+    return false;
+}
+
+/* The chain of add within base. A section that is in both counts where it comes last. */
+static int *chain(apr_pool_t *p, const gate_dir *base, const gate_dir *add, int *count)
+{
+    int *ids = apr_palloc(p, sizeof *ids * (size_t)(base->id_count + add->id_count));
+
+    *count = 0;
+    for (int i = 0; i < base->id_count; i++) {
+        if (!has_id(add->ids, add->id_count, base->ids[i]))
+            ids[(*count)++] = base->ids[i];
+    }
+    for (int i = 0; i < add->id_count; i++)
+        ids[(*count)++] = add->ids[i];
+    return ids;
+}
+
+static const char *chain_name(apr_pool_t *p, const int *ids, int count)
+{
+    const char *name = "";
+
+    for (int i = 0; i < count; i++)
+        name = apr_psprintf(p, "%s%s%d", name, i ? "." : "", ids[i]);
+    return name;
+}
+
+/* From the sections as they were written, so that it does not matter in which order they were put
+ * together. */
+static gate_dir *fold(apr_pool_t *p, const int *ids, int count)
+{
+    gate_dir *dir = gate_dir_make(p);
+
+    for (int i = 0; i < count; i++)
+        lay_over(dir, APR_ARRAY_IDX(gate_configuration->sections, ids[i], gate_dir *));
+    dir->ids = ids;
+    dir->id_count = count;
+    return dir;
+}
+
+static gate_dir *recall(const gate_dir *base, gate_dir *add)
+{
+    const gate_memo *memo =
+        atomic_load_explicit(&add->memos[base->number % GATE_MEMO_BUCKETS], memory_order_acquire);
+
+    for (; memo; memo = memo->next) {
+        if (memo->base == base)
+            return memo->merged;
+    }
+    return NULL;
+}
+
+static void remember(const gate_dir *base, gate_dir *add, gate_dir *merged)
+{
+    _Atomic(gate_memo *) *bucket = &add->memos[base->number % GATE_MEMO_BUCKETS];
+    gate_memo *memo = apr_palloc(gate_configuration->pool, sizeof *memo);
+
+    *memo = (gate_memo){base, merged, atomic_load(bucket)};
+    atomic_store_explicit(bucket, memo, memory_order_release);
+    if (gate_configuration->is_read)
+        gate_configuration->memo_count++;
+}
+
+/* Under the mutex. NULL: there are so many chains that no more are kept. */
+static gate_dir *keep(apr_pool_t *scratch, const gate_dir *base, gate_dir *add)
+{
+    gate_registry *registry = gate_configuration;
+    gate_dir *merged = recall(base, add); /* another thread may have been faster */
+    const char *name;
+    int *ids, count;
+
+    if (merged || (registry->is_read && registry->memo_count >= MAX_MEMOS))
+        return merged;
+    ids = chain(scratch, base, add, &count);
+    name = chain_name(scratch, ids, count);
+    merged = apr_hash_get(registry->merged, name, APR_HASH_KEY_STRING);
+    if (!merged) {
+        merged = fold(registry->pool, apr_pmemdup(registry->pool, ids, sizeof *ids * (size_t)count),
+                      count);
+        merged->number = registry->dir_count++;
+        apr_hash_set(registry->merged, apr_pstrdup(registry->pool, name), APR_HASH_KEY_STRING,
+                     merged);
+    }
+    remember(base, add, merged);
+    return merged;
+}
+
+static gate_dir *merge_slowly(apr_pool_t *p, gate_dir *base, gate_dir *add)
+{
+    gate_dir *merged = NULL;
+    int *ids, count;
+
+    if (!base->is_fleeting && !add->is_fleeting) {
+        apr_thread_mutex_lock(gate_configuration->mutex);
+        merged = keep(p, base, add);
+        apr_thread_mutex_unlock(gate_configuration->mutex);
+    }
+    if (merged)
+        return merged;
+    ids = chain(p, base, add, &count);
+    merged = fold(p, ids, count);
+    merged->is_fleeting = true;
+    return merged;
+}
+
+gate_dir *gate_dir_merge(apr_pool_t *p, gate_dir *base, gate_dir *add)
+{
+    gate_dir *merged;
+
+    if (!add->set)
+        return base;
+    if (!base->set)
+        return add;
+    merged = recall(base, add);
+    return merged ? merged : merge_slowly(p, base, add);
+}
+
+gate_dir *gate_dir_find(const int *ids, int count)
+{
+    gate_registry *registry = gate_configuration;
+    gate_dir *dir = NULL;
+    apr_pool_t *scratch;
+
+    apr_thread_mutex_lock(registry->mutex);
+    apr_pool_create(&scratch, registry->pool);
+    for (int i = 0; i < count && (i == 0 || dir); i++) {
+        gate_dir *section = ids[i] < registry->sections->nelts
+                                ? APR_ARRAY_IDX(registry->sections, ids[i], gate_dir *)
+                                : NULL;
+
+        dir = i && section ? keep(scratch, dir, section) : section;
+    }
+    apr_pool_destroy(scratch);
+    apr_thread_mutex_unlock(registry->mutex);
+    return dir;
+}
+
+/* One side comes from a .htaccess with a gate rule in <RequireNone>. All else it leaves as it is,
+ * so what it stands for stays the pointer that settings are kept with. */
+static gate_dir *merge_forced(apr_pool_t *p, gate_dir *base, gate_dir *add)
+{
+    gate_dir *forced = gate_dir_make(p);
+
+    forced->stands_for = gate_dir_merge(p, base->stands_for ? base->stands_for : base,
+                                        add->stands_for ? add->stands_for : add);
+    forced->forces_authn = 1;
+    return forced;
+}
+
+void *gate_config_merge_dir(apr_pool_t *p, void *base_, void *add_)
+{
+    gate_dir *base = base_, *add = add_;
+
+    return base->stands_for || add->stands_for ? merge_forced(p, base, add)
+                                               : gate_dir_merge(p, base, add);
+}
+
+/* --- what sections mean --- */
+
+const gate_compiled *gate_dir_compiled(apr_pool_t *p, gate_dir *dir)
+{
+    const gate_compiled *compiled = atomic_load_explicit(&dir->compiled, memory_order_acquire);
+
+    if (compiled)
+        return compiled;
+    apr_thread_mutex_lock(gate_configuration->mutex);
+    compiled = atomic_load(&dir->compiled);
+    if (!compiled) {
+        compiled = gate_compile(dir->is_fleeting ? p : gate_configuration->pool, dir);
+        atomic_store_explicit(&dir->compiled, compiled, memory_order_release);
+    }
+    apr_thread_mutex_unlock(gate_configuration->mutex);
+    return compiled;
+}
+
+static gate_dir *dir_of(ap_conf_vector_t *sections)
+{
+    return ap_get_module_config(sections, &oidc_gate_module);
+}
+
+static bool is_ours(request_rec *r)
+{
+    const char *type = ap_auth_type(r);
+
+    return type && !strcasecmp(type, "OIDCGate");
+}
+
+const gate_settings *gate_config_settings(request_rec *r, const char **problem)
+{
+    const gate_compiled *compiled;
+    gate_dir *dir;
+
+    *problem = NULL;
+    if (!is_ours(r))
+        return NULL;
+    dir = dir_of(r->per_dir_config);
+    compiled = gate_dir_compiled(r->pool, dir->stands_for ? dir->stands_for : dir);
+    *problem = compiled->problem;
+    return compiled->settings;
+}
+
+bool gate_config_forces_authn(request_rec *r)
+{
+    const gate_dir *dir = dir_of(r->per_dir_config);
+    const gate_dir *stable = dir->stands_for ? dir->stands_for : dir;
+    const bool passes = stable->set & GATE_BIT(on_unauthenticated) &&
+                        stable->on_unauthenticated == GATE_UNAUTHENTICATED_PASS;
+
+    return (passes || dir->forces_authn || stable->forces_authn) && is_ours(r);
+}
+
+const gate_site *gate_config_site(server_rec *s)
+{
+    const gate_dir *dir = dir_of(s->lookup_defaults);
+
+    return dir->host && atomic_load_explicit(&dir->host->is_used, memory_order_acquire)
+               ? &dir->host->site
+               : NULL;
+}
+
+const gate_server_options *gate_config_options(void)
+{
+    return &gate_configuration->options;
+}
+
+/* --- providers --- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+static bool same_provider(const gate_provider_options *a, const gate_provider_options *b)
+{
+    for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
+        if (!same_text(a->endpoints[i], b->endpoints[i]))
+            return false;
+    }
+    return same_text(a->issuer, b->issuer) && a->discovery == b->discovery &&
+           a->allow_http == b->allow_http && a->inflight == b->inflight &&
+           a->limits.connect_ms == b->limits.connect_ms &&
+           a->limits.total_ms == b->limits.total_ms && a->limits.max_body == b->limits.max_body &&
+           same_text(a->limits.ca_file, b->limits.ca_file) &&
+           same_text(a->limits.proxy, b->limits.proxy) &&
+           same_text(a->limits.client_cert, b->limits.client_cert) &&
+           same_text(a->limits.client_key, b->limits.client_key);
+}
+
+gate_provider *gate_provider_for(const gate_provider_options *options)
+{
+    gate_registry *registry = gate_configuration;
+    gate_provider_entry *first = atomic_load(&registry->providers), *entry;
+
+    for (entry = first; entry; entry = entry->next) {
+        if (same_provider(gate_provider_says(entry->provider), options))
+            return entry->provider;
+    }
+    if (registry->provider_count >= MAX_PROVIDERS)
+        return NULL;
+    entry = apr_palloc(registry->pool, sizeof *entry);
+    entry->provider = gate_provider_make(registry->pool, options);
+    entry->next = first;
+    if (!entry->provider)
+        return NULL;
+    registry->provider_count++;
+    atomic_store_explicit(&registry->providers, entry, memory_order_release);
+    return entry->provider;
+}
+
+void gate_config_each_provider(void (*visit)(gate_provider *provider, void *context), void *context)
+{
+    const gate_provider_entry *entry =
+        atomic_load_explicit(&gate_configuration->providers, memory_order_acquire);
+
+    for (; entry; entry = entry->next)
+        visit(entry->provider, context);
+}

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/values.h"
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+
+#include "oidc/authorize.h"
+#include "oidc/token.h"
+
+/* What a directive takes, and where it goes. */
+typedef struct gate_row {
+    const char
+        *standard; /* the default, in the directive's own words; NULL where none can be written */
+    int min, max;  /* words; max 0: any number */
+    bool is_main_only; /* said once for the whole server */
+    const char *(*read)(gate_line *line, const struct gate_row *row);
+    const gate_slot *slots; /* one, or those of read_keys, up to one without a key */
+} gate_row;
+
+/* --- how lines are read --- */
+
+/* Each word alike. */
+static const char *read_words(gate_line *line, const gate_row *row)
+{
+    const char *problem = NULL;
+
+    for (int i = 0; !problem && i < line->count; i++)
+        problem = row->slots->read(line, row->slots, line->words[i]);
+    return problem;
+}
+
+static const char *all_keys(apr_pool_t *p, const gate_slot *slots)
+{
+    const char *text = "";
+
+    for (; slots->key; slots++)
+        text = apr_pstrcat(p, text, " ", slots->key, "=", NULL);
+    return text + 1;
+}
+
+static const gate_slot *find_key(const gate_slot *slots, const char *word, const char *equals)
+{
+    const size_t len = (size_t)(equals - word);
+
+    for (; slots->key; slots++) {
+        if (strlen(slots->key) == len && !strncasecmp(slots->key, word, len))
+            return slots;
+    }
+    return NULL;
+}
+
+/* key=value, in any order. */
+static const char *read_keys(gate_line *line, const gate_row *row)
+{
+    apr_uint64_t seen = 0;
+
+    for (int i = 0; i < line->count; i++) {
+        const char *word = line->words[i], *equals = strchr(word, '='), *problem;
+        const gate_slot *slot = equals ? find_key(row->slots, word, equals) : NULL;
+
+        if (!slot)
+            return gate_complain(line, word, "there is no such word here; this takes %s",
+                                 all_keys(line->pool, row->slots));
+        if (seen >> slot->field & 1 && !slot->is_list)
+            return gate_complain(line, word, "%s= is there twice", slot->key);
+        seen |= (apr_uint64_t)1 << slot->field;
+        problem = slot->read(line, slot, equals + 1);
+        if (problem)
+            return problem;
+    }
+    return NULL;
+}
+
+/* OIDCGateSessionStore shm:SIZE [file=PATH] */
+static const char *read_store(gate_line *line, const gate_row *row)
+{
+    const char *problem = row->slots->read(line, row->slots, line->words[0]);
+
+    if (problem || line->count == 1)
+        return problem;
+    if (strncasecmp(line->words[1], "file=", 5))
+        return gate_complain(line, line->words[1], "behind shm:SIZE there may be file=PATH");
+    return gate_read_store_file(line, row->slots, line->words[1] + 5);
+}
+
+static const char *all_endpoints(apr_pool_t *p)
+{
+    const char *text = gate_endpoint_name((gate_endpoint)0);
+
+    for (int i = 1; i < GATE_ENDPOINT_COUNT; i++)
+        text = apr_pstrcat(p, text, " ", gate_endpoint_name((gate_endpoint)i), NULL);
+    return text;
+}
+
+static const char *read_endpoint(gate_line *line, const gate_row *row)
+{
+    const char *word = line->words[1];
+    gate_endpoint endpoint;
+    gate_url url;
+
+    if (!gate_endpoint_find(line->words[0], &endpoint))
+        return gate_complain(line, line->words[0], "there is no such endpoint; there are %s",
+                             all_endpoints(line->pool));
+    if (!gate_url_parse(gate_span_of(word), &url))
+        return gate_complain(line, word,
+                             "an endpoint is an address such as https://id.example.com/token");
+    if (!(line->dir->set & GATE_BIT(endpoints)))
+        line->dir->endpoints = (gate_endpoints){{NULL}};
+    line->dir->endpoints.urls[endpoint] = word;
+    gate_line_set(line, GATE_FIELD_endpoints);
+    return NULL;
+}
+
+static const char *read_client_auth(gate_line *line, const gate_row *row)
+{
+    static const char *const later[] = {"client_secret_jwt", "private_key_jwt", "tls_client_auth",
+                                        "self_signed_tls_client_auth"};
+    const char *word = line->words[0];
+    gate_client_auth method;
+
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
+        if (!strcasecmp(word, later[i]))
+            return gate_complain(line, word,
+                                 "this version does not have it; say client_secret_basic, "
+                                 "client_secret_post or none");
+    }
+    if (!gate_client_auth_find(gate_span_of(word), &method))
+        return gate_complain(line, word, "say client_secret_basic, client_secret_post or none");
+    if (line->count > 1)
+        return gate_complain(line, line->words[1],
+                             "none of the methods of this version takes key= or cert=");
+    line->dir->client_auth = (int)method;
+    gate_line_set(line, GATE_FIELD_client_auth);
+    return NULL;
+}
+
+static const char *read_grant_scope(gate_line *line, const gate_row *row)
+{
+    const char *problem = NULL;
+
+    if (strcasecmp(line->words[0], "client_credentials"))
+        return gate_complain(
+            line, line->words[0],
+            "say client_credentials; the scopes of the code flow are OIDCGateScope's");
+    for (int i = 1; !problem && i < line->count; i++)
+        problem = row->slots->read(line, row->slots, line->words[i]);
+    return problem;
+}
+
+/* RFC 6749 section 3.1: parameters come once, but for resource, of which there may be several (RFC
+ * 8707 section 2). */
+static const char *read_param(gate_line *line, const gate_slot *slot,
+                              bool (*owns)(const char *name))
+{
+    gate_form **form = (gate_form **)(void *)((char *)line->dir + slot->offset);
+    const char *name = line->words[0], *value = line->words[1];
+
+    if (!*name || !*value)
+        return gate_complain(line, NULL, "neither the name nor the value may be empty");
+    if (owns(name))
+        return gate_complain(
+            line, name,
+            "the gate sets this parameter itself; where it is yours to choose, it has a directive "
+            "of its own, such as OIDCGateScope");
+    if (!(line->dir->set >> slot->field & 1))
+        *form = gate_form_make(line->pool);
+    if (gate_form_get(*form, name).ptr && strcmp(name, "resource"))
+        return gate_complain(line, name, "this parameter is there already");
+    gate_form_add_text(*form, name, value);
+    gate_line_set(line, slot->field);
+    return NULL;
+}
+
+static const char *read_authorization_param(gate_line *line, const gate_row *row)
+{
+    return read_param(line, row->slots, gate_authorize_owns);
+}
+
+static const char *read_token_param(gate_line *line, const gate_row *row)
+{
+    return read_param(line, row->slots, gate_token_owns);
+}
+
+/* --- what is told --- */
+
+/* RFC 9110 section 5.6.2. */
+static bool is_token(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (!apr_isalnum(*c) && !strchr("!#$%&'*+-.^_`|~", *c))
+            return false;
+    }
+    return *text;
+}
+
+/* What says where a request goes, how long it is and what becomes of the connection, and the
+ * browser's cookies, is not for a template. */
+static bool is_for_the_server(const char *name)
+{
+    static const char *const names[] = {
+        "Host",    "Connection", "Content-Length", "Transfer-Encoding", "Cookie", "Set-Cookie",
+        "Upgrade", "TE",         "Trailer",        "Keep-Alive",        "Expect",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (gate_name_equal_folded(gate_span_of(name), gate_span_of(names[i])))
+            return true;
+    }
+    return strlen(name) >= 6 && gate_name_equal_folded((gate_span){name, 6}, GATE_SPAN("Proxy-"));
+}
+
+static const char *check_header(const gate_line *line, const char *name)
+{
+    if (!strcasecmp(name, "preset"))
+        return gate_complain(line, name, "this version has no presets; name each header");
+    if (!is_token(name))
+        return gate_complain(
+            line, name,
+            "a header's name is made of letters, digits and '-' (RFC 9110 section 5.1); a colon "
+            "is not part of it");
+    if (is_for_the_server(name))
+        return gate_complain(
+            line, name,
+            "this header is the server's own, or the browser's; choose another, such as X-User");
+    return NULL;
+}
+
+static const char *check_variable(const gate_line *line, const char *name)
+{
+    for (const char *c = name; *c; c++) {
+        if (!apr_isalnum(*c) && *c != '_')
+            name = "";
+    }
+    if (!*name || apr_isdigit(*name))
+        return gate_complain(line, line->words[0],
+                             "a variable's name is made of letters, digits and '_'");
+    if (!strncasecmp(name, "HTTP_", 5))
+        return gate_complain(line, name,
+                             "variables of this name are request headers: say OIDCGateHeader");
+    if (!strcasecmp(name, "REMOTE_USER"))
+        return gate_complain(line, name, "say OIDCGateRemoteUser, which access logs heed too");
+    return NULL;
+}
+
+/* Careless backends do not tell X-User and x_user apart: one would hide the other. */
+static const char *check_twice(const gate_line *line, const apr_array_header_t *list)
+{
+    for (int i = 0; i < list->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(list, i, gate_told).name;
+
+        if (gate_name_equal_folded(gate_span_of(name), gate_span_of(line->words[0])))
+            return gate_complain(
+                line, line->words[0], "%s is set already in this section%s", name,
+                strcmp(name, line->words[0]) ? ", and is the same name to many programs" : "");
+    }
+    return NULL;
+}
+
+static const char *add_told(gate_line *line, const gate_slot *slot)
+{
+    gate_told told = {.name = line->words[0]};
+    const char *problem = gate_template_compile(
+        line->pool, line->words[1], (const char *const *)line->words + 2, &told.template);
+    apr_array_header_t *list;
+
+    if (problem)
+        return gate_complain(line, line->words[0], "%s", problem);
+    list = gate_line_list(line, slot, sizeof(gate_told));
+    problem = check_twice(line, list);
+    if (!problem)
+        APR_ARRAY_PUSH(list, gate_told) = told;
+    return problem;
+}
+
+static const char *read_header(gate_line *line, const gate_row *row)
+{
+    const char *problem = check_header(line, line->words[0]);
+
+    if (!problem)
+        problem = add_told(line, row->slots);
+    if (!problem)
+        gate_told_note(line->pool, line->words[0]);
+    return problem;
+}
+
+static const char *read_variable(gate_line *line, const gate_row *row)
+{
+    const char *problem = check_variable(line, line->words[0]);
+
+    return problem ? problem : add_told(line, row->slots);
+}
+
+/* --- the one handler --- */
+
+/* Before anything is set in a section: it gets its id, and remembers where it stands. */
+static void enroll(const cmd_parms *cmd, gate_dir *dir)
+{
+    gate_dir_enroll(dir);
+    dir->heading = gate_directive_heading(cmd->directive);
+    dir->server = cmd->server;
+}
+
+/* Not httpd's own splitting into words, which leaves out those beyond a limit without saying so. */
+static void split(gate_line *line, const char *rest)
+{
+    apr_array_header_t *words = apr_array_make(line->pool, 8, sizeof(char *));
+
+    while (*rest)
+        APR_ARRAY_PUSH(words, char *) = ap_getword_conf(line->pool, &rest);
+    line->count = words->nelts;
+    APR_ARRAY_PUSH(words, char *) = NULL;
+    line->words = (char *const *)words->elts;
+}
+
+static const char *set(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    const gate_row *row = cmd->info;
+    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+    const char *problem = ap_check_cmd_context(cmd, NOT_IN_LIMIT | NOT_IN_HTACCESS);
+
+    if (!problem && row->is_main_only)
+        problem = ap_check_cmd_context(cmd, NOT_IN_VIRTUALHOST);
+    if (problem)
+        return problem;
+    split(&line, arguments);
+    if (line.count < row->min || (row->max && line.count > row->max))
+        return gate_complain(&line, NULL, "say %s %s", cmd->cmd->name, cmd->cmd->errmsg);
+    enroll(cmd, dir);
+    return row->read(&line, row);
+}
+
+/* --- what other modules are told, and the gate must know --- */
+
+/* Whether another module has the directive. If none does, the gate must not make it look as if one
+ * did. */
+static const char *check_overheard(const cmd_parms *cmd)
+{
+    module *other = ap_top_module;
+
+    for (; ap_find_command_in_modules(cmd->cmd->name, &other); other = other->next) {
+        if (other != &oidc_gate_module)
+            return NULL;
+    }
+    return apr_psprintf(cmd->pool,
+                        "Invalid command '%s', perhaps misspelled or defined by a module not "
+                        "included in the server configuration",
+                        cmd->cmd->name);
+}
+
+static const char *overhear_auth_type(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    const char *type = ap_getword_conf(cmd->pool, &arguments), *problem;
+    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+
+    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS))
+        return strcasecmp(type, "OIDCGate")
+                   ? DECLINE_CMD
+                   : "AuthType OIDCGate cannot stand in .htaccess: say it in a <Location> or "
+                     "<Directory> of the server's configuration";
+    problem = check_overheard(cmd);
+    if (problem)
+        return problem;
+    enroll(cmd, dir);
+    line.dir->auth_type = type;
+    gate_line_set(&line, GATE_FIELD_auth_type);
+    return DECLINE_CMD;
+}
+
+static const char *overhear_server_name(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+
+    enroll(cmd, dir);
+    line.dir->named = cmd->server;
+    gate_line_set(&line, GATE_FIELD_named);
+    return DECLINE_CMD;
+}
+
+static const char *overhear_tls(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    const char *word = ap_getword_conf(cmd->pool, &arguments), *problem = check_overheard(cmd);
+    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+
+    if (problem)
+        return problem;
+    enroll(cmd, dir);
+    line.dir->tls = !strcasecmp(word, "on");
+    gate_line_set(&line, GATE_FIELD_tls);
+    return DECLINE_CMD;
+}
+
+/* --- the table --- */
+
+#define SECONDS_A_DAY 86400
+
+static const gate_choice methods[] = {
+    {"code", 1 << GATE_METHOD_CODE},
+    {"bearer", 1 << GATE_METHOD_BEARER},
+    {"introspection", 1 << GATE_METHOD_INTROSPECTION},
+    {"client_credentials", 1 << GATE_METHOD_CLIENT_CREDENTIALS},
+    {NULL, 0},
+};
+static const gate_choice introspects[] = {{"opaque", 0}, {"all", 1}, {NULL, 0}};
+static const gate_choice userinfos[] = {{"Off", 0}, {"login", 1}, {NULL, 0}};
+static const gate_choice unauthenticated[] = {
+    {"auto", GATE_UNAUTHENTICATED_AUTO},
+    {"login", GATE_UNAUTHENTICATED_LOGIN},
+    {"401", GATE_UNAUTHENTICATED_401},
+    {"pass", GATE_UNAUTHENTICATED_PASS},
+    {NULL, 0},
+};
+static const gate_choice samesites[] = {{"lax", 0}, {"strict", 1}, {NULL, 0}};
+static const gate_choice insecures[] = {
+    {"http-issuer", GATE_INSECURE_HTTP_ISSUER},
+    {"http-cookie", GATE_INSECURE_HTTP_COOKIE},
+    {NULL, 0},
+};
+static const gate_choice redis[] = {{"redis", 0}, {NULL, 0}};
+
+static const gate_slot cache_keys[] = {
+    {"introspection", GATE_SLOT_AT(cache_introspection), gate_read_duration, 0, SECONDS_A_DAY},
+    {"negative", GATE_SLOT_AT(cache_negative), gate_read_duration, 0, 3600},
+    {"token", GATE_SLOT_AT(cache_token), gate_read_duration, 0, SECONDS_A_DAY},
+    {"stale", GATE_SLOT_AT(cache_stale), gate_read_duration, 0, SECONDS_A_DAY},
+    {.key = NULL},
+};
+static const gate_slot cookie_keys[] = {
+    {"name", GATE_SLOT_AT(cookie_name), gate_read_cookie},
+    {"samesite", GATE_SLOT_AT(samesite), gate_read_choice, .choices = samesites},
+    {.key = NULL},
+};
+static const gate_slot session_keys[] = {
+    {"idle", GATE_SLOT_AT(session_idle), gate_read_duration, 1, 366 * SECONDS_A_DAY},
+    {"lifetime", GATE_SLOT_AT(session_lifetime), gate_read_duration, 1, 366 * SECONDS_A_DAY},
+    {.key = NULL},
+};
+static const gate_slot logout_keys[] = {
+    {"redirect", GATE_SLOT_AT(logout_targets), gate_read_target, .is_list = true},
+    {"revoke", GATE_SLOT_AT(revoke), gate_read_flag},
+    {.key = NULL},
+};
+static const gate_slot http_keys[] = {
+    {"connect", GATE_SLOT_AT(http_connect), gate_read_duration, 1, 300},
+    {"total", GATE_SLOT_AT(http_total), gate_read_duration, 1, 300},
+    {"cafile", GATE_SLOT_AT(http_cafile), gate_read_file},
+    {"proxy", GATE_SLOT_AT(http_proxy), gate_read_proxy},
+    {"maxbody", GATE_SLOT_AT(http_maxbody), gate_read_size, 1 << 10, 16 << 20},
+    {"inflight", GATE_SLOT_AT(http_inflight), gate_read_count, 1, 10000},
+    {.key = NULL},
+};
+static const gate_slot limit_keys[] = {
+    {"address", GATE_SLOT_AT(limit_address), gate_read_count, 1, 1000000},
+    {"total", GATE_SLOT_AT(limit_total), gate_read_count, 1, 1000000},
+    {.key = NULL},
+};
+
+#define STORE_MIN ((apr_uint64_t)256 << 10)
+#define STORE_MAX ((apr_uint64_t)64 << 30)
+
+#define ANYWHERE (RSRC_CONF | ACCESS_CONF)
+#define SERVER   RSRC_CONF
+#define LOCATION ACCESS_CONF
+
+/* The row of a directive: name, context, syntax, default, and the members of gate_row. `apache2 -L`
+ * shows syntax and default. */
+#define ROW(name, context, syntax, said, ...) \
+    AP_INIT_RAW_ARGS(name, set, &((gate_row){__VA_ARGS__}), context, syntax " (default: " said ")")
+/* The same for a default that can be written as it is. */
+#define ROW_WITH_DEFAULT(name, context, syntax, said, ...) \
+    ROW(name, context, syntax, said, .standard = said, __VA_ARGS__)
+/* One word, or several alike. */
+#define ONE(...)                                                        \
+    .min = 1, .max = 1, .read = read_words, .slots = &(const gate_slot) \
+    {                                                                   \
+        NULL, __VA_ARGS__                                               \
+    }
+#define SEVERAL(...)                                          \
+    .min = 1, .read = read_words, .slots = &(const gate_slot) \
+    {                                                         \
+        NULL, __VA_ARGS__                                     \
+    }
+#define KEYS(keys) .min = 1, .read = read_keys, .slots = keys
+#define SLOT(...)               \
+    .slots = &(const gate_slot) \
+    {                           \
+        NULL, __VA_ARGS__       \
+    }
+
+const command_rec gate_commands[] = {
+    ROW("OIDCGateIssuer", ANYWHERE, "URL", "none", ONE(GATE_SLOT_AT(issuer), gate_read_issuer)),
+    ROW_WITH_DEFAULT("OIDCGateDiscovery", ANYWHERE, "On|Off", "On",
+                     ONE(GATE_SLOT_AT(discovery), gate_read_flag)),
+    ROW("OIDCGateEndpoint", ANYWHERE, "KIND URL", "none", .min = 2, .max = 2,
+        .read = read_endpoint),
+    ROW("OIDCGateClientID", ANYWHERE, "ID", "none", ONE(GATE_SLOT_AT(client_id), gate_read_text)),
+    ROW("OIDCGateClientSecret", ANYWHERE, "file:PATH|env:NAME|exec:COMMAND|TEXT", "none",
+        ONE(GATE_SLOT_AT(client_secret), gate_read_secret)),
+    ROW("OIDCGateClientAuth", ANYWHERE, "METHOD", "from discovery, client_secret_basic preferred",
+        .min = 1, .max = 3, .read = read_client_auth),
+    ROW_WITH_DEFAULT("OIDCGateMethods", LOCATION, "METHOD...", "code",
+                     SEVERAL(GATE_SLOT_AT(methods), gate_read_bit, .choices = methods)),
+    ROW("OIDCGateIntrospect", LOCATION, "opaque|all", "opaque where bearer is also on, else all",
+        ONE(GATE_SLOT_AT(introspect_all), gate_read_choice, .choices = introspects)),
+    ROW("OIDCGateAudience", LOCATION, "AUDIENCE...|any", "none",
+        SEVERAL(GATE_SLOT_AT(audiences), gate_read_audience)),
+    ROW_WITH_DEFAULT("OIDCGateAlgorithms", ANYWHERE, "ALGORITHM...",
+                     "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA",
+                     SEVERAL(GATE_SLOT_AT(algorithms), gate_read_algorithm)),
+    ROW_WITH_DEFAULT("OIDCGateClockSkew", ANYWHERE, "DURATION", "30s",
+                     ONE(GATE_SLOT_AT(skew), gate_read_duration, 0, 600)),
+    ROW_WITH_DEFAULT("OIDCGateScope", ANYWHERE, "SCOPE...", "openid",
+                     SEVERAL(GATE_SLOT_AT(scope), gate_read_scope)),
+    ROW("OIDCGateGrantScope", ANYWHERE, "client_credentials SCOPE...", "none sent", .min = 2,
+        .read = read_grant_scope, SLOT(GATE_SLOT_AT(grant_scope), gate_read_scope)),
+    ROW("OIDCGateAuthorizationParam", ANYWHERE, "NAME VALUE", "none", .min = 2, .max = 2,
+        .read = read_authorization_param, SLOT(GATE_SLOT_AT(authorization_params))),
+    ROW("OIDCGateTokenParam", ANYWHERE, "NAME VALUE", "none", .min = 2, .max = 2,
+        .read = read_token_param, SLOT(GATE_SLOT_AT(token_params))),
+    ROW_WITH_DEFAULT("OIDCGateUserinfo", ANYWHERE, "Off|login", "Off",
+                     ONE(GATE_SLOT_AT(userinfo), gate_read_choice, .choices = userinfos)),
+    ROW_WITH_DEFAULT("OIDCGateClaimsFrom", ANYWHERE, "SOURCE...", "id_token userinfo access_token",
+                     SEVERAL(GATE_SLOT_AT(sources), gate_read_source)),
+    ROW_WITH_DEFAULT("OIDCGateCache", ANYWHERE,
+                     "introspection=DURATION negative=DURATION token=DURATION stale=DURATION",
+                     "introspection=30s negative=10s token=300s stale=0", KEYS(cache_keys)),
+    ROW("OIDCGateHeader", ANYWHERE,
+        "NAME TEMPLATE [join=TEXT] [encode=raw|base64url|percent] [required]", "none", .min = 2,
+        .max = 5, .read = read_header, SLOT(GATE_SLOT_AT(headers))),
+    ROW("OIDCGateEnv", ANYWHERE,
+        "NAME TEMPLATE [join=TEXT] [encode=raw|base64url|percent] [required]", "none", .min = 2,
+        .max = 5, .read = read_variable, SLOT(GATE_SLOT_AT(variables))),
+    ROW_WITH_DEFAULT("OIDCGateForwardCredentials", LOCATION, "On|Off", "Off",
+                     ONE(GATE_SLOT_AT(forward_credentials), gate_read_flag)),
+    ROW_WITH_DEFAULT("OIDCGateRemoteUser", ANYWHERE, "CLAIM...", "sub client_id azp cid",
+                     SEVERAL(GATE_SLOT_AT(user_claims), gate_read_claim)),
+    ROW_WITH_DEFAULT(
+        "OIDCGateOnUnauthenticated", LOCATION, "auto|login|401|pass", "auto",
+        ONE(GATE_SLOT_AT(on_unauthenticated), gate_read_choice, .choices = unauthenticated)),
+    ROW("OIDCGateBaseURL", SERVER, "URL", "from ServerName and the listener",
+        ONE(GATE_SLOT_AT(base_url), gate_read_origin)),
+    ROW_WITH_DEFAULT("OIDCGatePath", SERVER, "PATH", "/oidc-gate",
+                     ONE(GATE_SLOT_AT(path), gate_read_path)),
+    ROW_WITH_DEFAULT("OIDCGateSession", ANYWHERE, "idle=DURATION lifetime=DURATION",
+                     "idle=30m lifetime=8h", KEYS(session_keys)),
+    ROW_WITH_DEFAULT(
+        "OIDCGateSessionStore", SERVER,
+        "shm:SIZE [file=PATH] | redis://HOST:PORT | rediss://HOST:PORT", "shm:32M", .min = 1,
+        .max = 2, .is_main_only = true, .read = read_store,
+        SLOT(GATE_SLOT_AT(session_store), gate_read_store, STORE_MIN, STORE_MAX, .choices = redis)),
+    ROW_WITH_DEFAULT("OIDCGateTokenStore", SERVER, "shm:SIZE", "shm:16M", .is_main_only = true,
+                     ONE(GATE_SLOT_AT(token_store), gate_read_store, STORE_MIN, STORE_MAX)),
+    ROW("OIDCGateSecretKey", SERVER, "file:PATH [file:OLD]", "generated, kept over restarts",
+        .min = 1, .max = 2, .is_main_only = true, .read = read_words,
+        SLOT(GATE_SLOT_AT(secret_keys), gate_read_key_file)),
+    ROW("OIDCGateCookie", SERVER, "name=NAME samesite=lax|strict",
+        "name=__Host-oidc-gate on https, name=oidc-gate on loopback http; samesite=lax",
+        KEYS(cookie_keys)),
+    ROW("OIDCGateLogout", ANYWHERE, "redirect=URL... revoke=On|Off", "revoke=Off",
+        KEYS(logout_keys)),
+    ROW("OIDCGateHTTP", ANYWHERE,
+        "connect=DURATION total=DURATION cafile=PATH proxy=URL|none maxbody=SIZE inflight=N",
+        "connect=2s total=5s proxy=none maxbody=256K, the system's cafile, inflight a quarter of "
+        "the workers",
+        .standard = "connect=2s total=5s proxy=none maxbody=256K", KEYS(http_keys)),
+    ROW_WITH_DEFAULT("OIDCGateLimit", ANYWHERE, "address=N total=N", "address=10 total=100",
+                     KEYS(limit_keys)),
+    ROW("OIDCGateInsecure", SERVER, "http-issuer http-cookie", "none",
+        SEVERAL(GATE_SLOT_AT(insecure), gate_read_bit, .choices = insecures)),
+
+    /* Overheard. Each goes on to the module whose directive it is. */
+    AP_INIT_RAW_ARGS("AuthType", overhear_auth_type, NULL, OR_AUTHCFG, "noted for OIDCGate"),
+    AP_INIT_RAW_ARGS("ServerName", overhear_server_name, NULL, RSRC_CONF,
+                     "noted for OIDCGateBaseURL"),
+    AP_INIT_RAW_ARGS("SSLEngine", overhear_tls, NULL, RSRC_CONF, "noted for OIDCGateBaseURL"),
+    {.name = NULL},
+};
+
+/* One directive's default, as if it stood in the configuration. */
+static const char *read_standard(apr_pool_t *p, server_rec *s, const command_rec *command,
+                                 gate_dir *dir)
+{
+    const gate_row *row = command->cmd_data;
+    cmd_parms cmd = {
+        .pool = p, .temp_pool = p, .server = s, .cmd = command, .info = command->cmd_data};
+    gate_line line = {.cmd = &cmd, .pool = p, .dir = dir};
+
+    split(&line, row->standard);
+    return row->read(&line, row);
+}
+
+const gate_dir *gate_directive_standards(apr_pool_t *p, server_rec *main_server)
+{
+    gate_dir *dir = gate_dir_make(p);
+
+    for (const command_rec *command = gate_commands; command->name; command++) {
+        const gate_row *row = command->cmd_data;
+
+        if (row && row->standard && read_standard(p, main_server, command, dir))
+            return NULL;
+    }
+    return dir;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+/* values.h - the words behind a directive: one reader for each kind of value */
+#ifndef GATE_HTTPD_VALUES_H
+#define GATE_HTTPD_VALUES_H
+
+#include "httpd/config_private.h"
+
+/* A directive while it is read. */
+typedef struct gate_line {
+    cmd_parms *cmd;
+    apr_pool_t *pool;
+    gate_dir *dir;
+    int count;
+    char *const *words; /* NULL-terminated */
+} gate_line;
+
+/* A word that may stand there. Case does not matter. */
+typedef struct gate_choice {
+    const char *name; /* NULL ends a list of them */
+    int value;
+} gate_choice;
+
+/* Where a value goes and what it may be. A reader returns NULL, or what is wrong and how to say it.
+ */
+typedef struct gate_slot {
+    const char *key; /* of "idle=30m"; NULL where the value stands by itself */
+    gate_field field;
+    size_t offset; /* in gate_dir */
+    const char *(*read)(gate_line *line, const struct gate_slot *slot, const char *word);
+    apr_uint64_t min, max;
+    const gate_choice *choices;
+    bool is_list; /* its key may come more than once */
+} gate_slot;
+
+#define GATE_SLOT_AT(name) .field = GATE_FIELD_##name, .offset = offsetof(gate_dir, name)
+
+/* "OIDCGateX word: ..."; without a word, where it had better not be shown, "OIDCGateX: ...". In the
+ * line's pool. */
+const char *gate_complain(const gate_line *line, const char *word, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Notes that the field is set, and where. */
+void gate_line_set(gate_line *line, gate_field field);
+/* The slot's list; several lines in one section add up. */
+apr_array_header_t *gate_line_list(gate_line *line, const gate_slot *slot, int size);
+
+typedef const char *gate_reader(gate_line *line, const gate_slot *slot, const char *word);
+
+gate_reader gate_read_text;      /* const char *: visible characters */
+gate_reader gate_read_issuer;    /* const char *: an address without query */
+gate_reader gate_read_origin;    /* const char *: "https://host[:port]", made canonical */
+gate_reader gate_read_path;      /* const char *: "/oidc-gate" */
+gate_reader gate_read_proxy;     /* const char *: an address, or "none" */
+gate_reader gate_read_file;      /* const char *: a file that can be read, relative to ServerRoot */
+gate_reader gate_read_cookie;    /* const char *: a cookie's name */
+gate_reader gate_read_secret;    /* const char *: file:, env:, exec: or itself */
+gate_reader gate_read_key_file;  /* gate_secret_keys: file:, the first and the second */
+gate_reader gate_read_duration;  /* int: min to max seconds */
+gate_reader gate_read_count;     /* int: min to max */
+gate_reader gate_read_size;      /* apr_size_t: min to max bytes */
+gate_reader gate_read_choice;    /* int */
+gate_reader gate_read_flag;      /* int: On, Off */
+gate_reader gate_read_bit;       /* unsigned: the choices of all words */
+gate_reader gate_read_algorithm; /* gate_alg_set: the algorithms of all words */
+gate_reader gate_read_audience;  /* list of words */
+gate_reader gate_read_scope;     /* list of words */
+gate_reader gate_read_source;    /* list of words */
+gate_reader gate_read_claim;     /* list of words */
+gate_reader gate_read_target;    /* list of words: addresses to go to */
+gate_reader gate_read_store;     /* gate_store_place: shm:SIZE, and redis:// where max says so */
+gate_reader gate_read_store_file; /* gate_store_place: its file */
+
+#endif
