@@ -576,19 +576,28 @@ static gate_reason choose_auth(const gate_request *q, gate_world *w, gate_provid
     return GATE_IDP_UNSUITABLE;
 }
 
+gate_reason gate_provider_question(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
+                                   gate_form *form, gate_question *question, const char **detail)
+{
+    gate_client client = s->client;
+    gate_reason reason;
+
+    *question = (gate_question){.accept = "application/json", .form = form};
+    reason = gate_provider_endpoint(q, w, s->provider, endpoint, &question->url, detail);
+    if (reason == GATE_OK && !s->client_auth_given)
+        reason = choose_auth(q, w, s->provider, endpoint, &client, detail);
+    if (reason == GATE_OK)
+        gate_client_authenticate(q->pool, question, &client);
+    return reason;
+}
+
 gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
                                gate_form *form, gate_answer *answer, const char **detail)
 {
-    gate_question question = {.accept = "application/json", .form = form};
-    gate_client client = s->client;
-    gate_reason reason = gate_provider_endpoint(q, w, s->provider, endpoint, &question.url, detail);
+    gate_question question;
+    gate_reason reason = gate_provider_question(q, w, s, endpoint, form, &question, detail);
 
-    if (reason == GATE_OK && !s->client_auth_given)
-        reason = choose_auth(q, w, s->provider, endpoint, &client, detail);
-    if (reason != GATE_OK)
-        return reason;
-    gate_client_authenticate(q->pool, &question, &client);
-    return gate_provider_ask(q, w, s->provider, endpoint, &question, answer, detail);
+    return reason == GATE_OK ? gate_provider_ask(q, w, s->provider, endpoint, &question, answer, detail) : reason;
 }
 
 /* Older than this much of its fresh time, a document is fetched again before anybody has to wait for it. */

@@ -58,7 +58,12 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, g
 gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider, gate_endpoint endpoint,
                               const gate_question *question, gate_answer *answer, const char **detail);
 
-/* The same with the gate's client credentials at one of the provider's endpoints. */
+/* Makes a question to one of the provider's endpoints, with the gate's client credentials: all that can fail before anything is sent. The
+ * reasons of gate_provider_endpoint. */
+gate_reason gate_provider_question(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
+                                   gate_form *form, gate_question *question, const char **detail);
+
+/* Both at once. */
 gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
                                gate_form *form, gate_answer *answer, const char **detail);
 

@@ -48,25 +48,40 @@ static gate_span pack_parts(apr_pool_t *p, const gate_span *parts)
     return gate_pack_bytes(p, &pack);
 }
 
+static bool seal_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, const gate_tokens *tokens,
+                        gate_span *box)
+{
+    binding bound;
+    const gate_span plain = pack_tokens(p, tokens);
+    const bool sealed = gate_box_seal(p, &lock->key, tokens_purpose, bound_to(lock, &bound), plain, w->random, box);
+
+    gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
+    return sealed;
+}
+
 bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span identity,
                       const gate_tokens *tokens, gate_span *value)
 {
     binding bound;
-    const gate_span context = bound_to(lock, &bound);
     gate_span parts[PARTS] = {{NULL, 0}};
 
-    if (!gate_box_seal(p, &lock->key, identity_purpose, context, identity, w->random, &parts[IDENTITY_BOX]))
+    if (!gate_box_seal(p, &lock->key, identity_purpose, bound_to(lock, &bound), identity, w->random,
+                       &parts[IDENTITY_BOX])
+        || (tokens && !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX])))
         return false;
-    if (tokens) {
-        const gate_span plain = pack_tokens(p, tokens);
-        const bool sealed =
-            gate_box_seal(p, &lock->key, tokens_purpose, context, plain, w->random, &parts[TOKENS_BOX]);
-
-        gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
-        if (!sealed)
-            return false;
-    }
     *value = pack_parts(p, parts);
+    return true;
+}
+
+bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span value,
+                                 const gate_tokens *tokens, gate_span *exchanged)
+{
+    gate_span parts[PARTS];
+
+    if (!gate_pack_read(value, parts, PARTS) || !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX]))
+        return false;
+    parts[MARK] = (gate_span){NULL, 0};
+    *exchanged = pack_parts(p, parts);
     return true;
 }
 

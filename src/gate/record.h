@@ -17,6 +17,10 @@ typedef struct gate_record_lock {
 bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span identity,
                       const gate_tokens *tokens, gate_span *value);
 
+/* The same identity's box again, unopened, with other tokens and no mark. In p. False where value is no record, or sealing fails. */
+bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span value,
+                                 const gate_tokens *tokens, gate_span *exchanged);
+
 /* The same boxes again, unopened, with the mark that a renewal was begun at `since` (seconds since 1970). In p. False where value is no record. */
 bool gate_record_mark(apr_pool_t *p, gate_span value, apr_int64_t since, gate_span *marked);
 

@@ -66,9 +66,8 @@ static gate_reason rewrite(renewal *r, gate_span value)
         r->session->record.version = version;
         return GATE_OK;
     case GATE_STORE_ABSENT:
-    case GATE_STORE_CONFLICT:
         return GATE_SESSION_EXPIRED;
-    default:
+    default: /* a conflict too: somebody else has changed it, and what holds now is the next request's to read */
         return GATE_STORE_UNAVAILABLE;
     }
 }
@@ -78,6 +77,29 @@ static gate_reason give_up(renewal *r)
 {
     gate_session_end(r->q, r->w, r->session);
     return GATE_REFRESH_FAILED;
+}
+
+/* The provider's fault, now: it is away, or it refuses the gate itself. */
+static bool is_outage(gate_reason reason)
+{
+    const int status = gate_reason_get(reason)->status;
+
+    return (status == 503 || status == 502) && reason != GATE_STORE_UNAVAILABLE;
+}
+
+/* There are new tokens, and who they belong to cannot be learnt now: all stays as it was, but for the refresh token, with which the next
+ * attempt is made. */
+static gate_reason put_off(renewal *r, const gate_tokens *tokens, gate_reason reason)
+{
+    gate_tokens kept = *r->tokens;
+    gate_reason written;
+    gate_span value;
+
+    kept.refresh_token = tokens->refresh_token;
+    if (!gate_record_exchange_tokens(r->q->pool, r->w, &r->session->lock, r->session->record.value, &kept, &value))
+        return GATE_INTERNAL;
+    written = rewrite(r, value);
+    return written == GATE_OK ? reason : written;
 }
 
 static gate_reason take(renewal *r, const gate_token_set *set)
@@ -91,6 +113,8 @@ static gate_reason take(renewal *r, const gate_token_set *set)
     gate_span identity, value;
     gate_reason reason = gate_identify(r->q, r->s, r->w, set, &want, &identity, &tokens, r->detail);
 
+    if (gate_reason_get(reason)->status == 503)
+        return put_off(r, &tokens, reason);
     if (reason != GATE_OK)
         return give_up(r);
     if (!gate_record_seal(r->q->pool, r->w, &r->session->lock, identity, &tokens, &value))
@@ -103,45 +127,66 @@ static gate_reason take(renewal *r, const gate_token_set *set)
     return GATE_OK;
 }
 
-/* An answer that says no for now, and so has not used the refresh token up. */
-static bool says_later(const gate_answer *answer)
+/* Whether the refresh token is certainly as good as before: it was never sent, or what came back is no success. A proxy that answers for a
+ * provider behind it may be wrong about that; then the next attempt finds out. */
+static bool is_unspent(gate_reason reason, const gate_answer *answer)
 {
-    return answer->status == 429 || answer->status >= 500;
+    if (!answer->status)
+        return reason == GATE_IDP_UNREACHABLE || reason == GATE_IDP_BUSY;
+    return answer->status >= 300;
 }
 
-/* Asks. The mark goes into the record first: whoever finds it, and nobody at work, knows that the refresh token may have been used. */
+/* Whether the provider has understood, and does not renew. That it does not know the gate (any more) says nothing of the session. */
+static bool is_refusal(gate_reason reason)
+{
+    return reason == GATE_INVALID_GRANT || reason == GATE_UNAUTHORIZED_CLIENT || reason == GATE_IDP_REJECTED_GATEWAY;
+}
+
+static gate_reason hear(renewal *r, gate_reason reason, const gate_answer *answer, gate_span before)
+{
+    gate_token_set set;
+
+    if (reason == GATE_OK)
+        reason = gate_token_read(r->q->pool, answer, r->w->clock(), &set, r->detail);
+    if (reason == GATE_OK)
+        return take(r, &set);
+    if (is_refusal(reason))
+        return give_up(r);
+    if (is_unspent(reason, answer))
+        rewrite(r, before);
+    return reason == GATE_INVALID_CLIENT ? GATE_IDP_REJECTED_GATEWAY : reason;
+}
+
+/* Asks. The mark goes into the record before the question goes out: whoever finds it, and nobody at work, knows that the refresh token may have
+ * been used. */
 static gate_reason ask(renewal *r)
 {
     const gate_span before = r->session->record.value;
     gate_form *form = gate_token_by_refresh(r->q->pool, r->tokens->refresh_token, r->s->token_params);
     gate_answer answer = {.status = 0};
-    gate_token_set set;
+    gate_question question;
     gate_span marked;
-    gate_reason reason;
+    gate_reason reason =
+        gate_provider_question(r->q, r->w, r->s, GATE_ENDPOINT_TOKEN, form, &question, r->detail);
 
+    if (reason != GATE_OK)
+        return reason;
     if (!gate_record_mark(r->q->pool, before, r->q->now, &marked))
         return GATE_INTERNAL;
     reason = rewrite(r, marked);
     if (reason != GATE_OK)
         return reason;
-    reason = gate_provider_post(r->q, r->w, r->s, GATE_ENDPOINT_TOKEN, form, &answer, r->detail);
-    if (reason == GATE_OK)
-        reason = gate_token_read(r->q->pool, &answer, r->w->clock(), &set, r->detail);
-    if (reason == GATE_OK)
-        return take(r, &set);
-    if (answer.status == 0 ? reason == GATE_IDP_UNREACHABLE || reason == GATE_IDP_BUSY : says_later(&answer)) {
-        rewrite(r, before);
-        return reason;
-    }
-    return answer.status >= 400 ? give_up(r) : reason;
+    reason = gate_provider_ask(r->q, r->w, r->s->provider, GATE_ENDPOINT_TOKEN, &question, &answer, r->detail);
+    return hear(r, reason, &answer, before);
 }
 
-/* The leader's work. */
+/* The leader's work. A mark is of one who died over it, or never heard the answer: what was known is believed as long as the access token
+ * lives, and cannot be renewed. */
 static gate_reason lead(renewal *r)
 {
-    if (gate_record_marked(r->session->record.value)) /* of one who died over it, or never heard the answer */
-        return serves(r) ? GATE_OK : give_up(r);
-    return ask(r);
+    if (!gate_record_marked(r->session->record.value))
+        return ask(r);
+    return r->q->now < r->tokens->access_expires ? GATE_OK : give_up(r);
 }
 
 /* How long a provider that could not be asked is left alone; seconds. */
@@ -149,17 +194,19 @@ static gate_reason lead(renewal *r)
 
 static gate_reason end(renewal *r, gate_flight *flight, gate_reason reason)
 {
-    const int status = gate_reason_get(reason)->status;
-
-    gate_flight_end(flight, status == 503 ? reason : GATE_OK, RETRY_SECONDS);
-    return status == 503 && reason != GATE_STORE_UNAVAILABLE && serves(r) ? GATE_OK : reason;
+    gate_flight_end(flight, is_outage(reason) ? reason : GATE_OK, RETRY_SECONDS);
+    return is_outage(reason) && serves(r) ? GATE_OK : reason;
 }
+
+/* A renewal asks at most for metadata, tokens, keys and userinfo, one after the other. Whoever took its lease before it is done would take
+ * it for dead, and end the session. */
+#define CALLS_AT_MOST 4
 
 gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session,
                                gate_tokens *tokens, const char **detail)
 {
     renewal r = {.q = q, .s = s, .w = w, .session = session, .tokens = tokens, .detail = detail};
-    const int patience = gate_provider_says(s->provider)->limits.total_ms / 1000 + 1;
+    const int one_call = gate_provider_says(s->provider)->limits.total_ms / 1000 + 1;
     const gate_span parts[] = {
         GATE_SPAN("renew"),
         {(const char *)session->lock.filed_under.bytes, GATE_DIGEST_BYTES},
@@ -168,8 +215,8 @@ gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, ga
         .kind = GATE_STORE_MARK,
         .parts = parts,
         .count = 2,
-        .lease_seconds = patience,
-        .wait_seconds = serves(&r) ? 0 : patience,
+        .lease_seconds = CALLS_AT_MOST * one_call,
+        .wait_seconds = serves(&r) ? 0 : one_call,
         .landed = landed,
         .context = &r,
     };
