@@ -4,7 +4,8 @@
 // node provider.mjs '{"port": 8180, "redirectUris": ["http://127.0.0.1:8080/oidc-gate/callback"]}'
 //
 // A real OpenID provider for the demo and the interop test: alice (in kong_group) and bob (not), any password; the client
-// c-web (secret s3cret-web) signs people in, c-api (secret s3cret) comes by client credentials and introspects. What can be
+// c-web (secret s3cret-web) signs people in, c-api (secret s3cret) comes by client credentials and introspects, c-app (the same
+// secret) gets opaque tokens: this provider introspects no others. What can be
 // said in the JSON: port, issuer, redirectUris, postLogoutRedirectUris, backchannelLogoutUri, ttl (seconds by token kind).
 // Access tokens are opaque, and JWTs for whoever asks for the resource api://default; c-api always gets those.
 import { generateKeyPairSync } from 'node:crypto';
@@ -57,6 +58,10 @@ const provider = new Provider(issuer, {
     },
     {
       client_id: 'c-api', client_secret: 's3cret', grant_types: ['client_credentials'],
+      response_types: [], redirect_uris: [],
+    },
+    {
+      client_id: 'c-app', client_secret: 's3cret', grant_types: ['client_credentials'],
       response_types: [], redirect_uris: [],
     },
   ],
@@ -131,7 +136,7 @@ async function interaction(request, response) {
 }
 
 async function switchClient(request, response) {
-  const client = (await body(request)).get('client') ?? 'c-api';
+  const client = (await body(request)).get('client') ?? 'c-app';
   if (request.url === '/demo/deactivate') deactivated.add(client);
   else deactivated.delete(client);
   response.end(`${client} is ${deactivated.has(client) ? 'deactivated' : 'active'}\n`);
