@@ -2,6 +2,9 @@
  * Copyright The mod_oidc_gate authors */
 #include "tap.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
+
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <apr_time.h>
@@ -356,6 +359,29 @@ static void test_connect_timeout(void)
     close(fd);
 }
 
+/* Stands in for the C library's, which libcurl calls in a thread of its own. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *host, const char *service,
+                                                       const struct addrinfo *hints,
+                                                       struct addrinfo **found)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    if (host && strcmp(host, "hanging.invalid") == 0) {
+        sleep(2);
+        return EAI_AGAIN;
+    }
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(host, service, hints, found);
+}
+
+static void test_hanging_resolver(void)
+{
+    const gate_fetch_limits hasty = {.connect_ms = 300, .total_ms = 400, .max_body = 1000};
+    const gate_question question = {.url = "http://hanging.invalid/"};
+    outcome o = ask(gate_fetcher_make(p), &question, &hasty);
+    ok(o.reason == GATE_IDP_TIMEOUT, "a name server that does not answer: %s", o.detail);
+    ok(o.took < apr_time_from_msec(1500), "... holds nobody past the deadline");
+}
+
 static void test_no_time(void)
 {
     const gate_fetch_limits none = {.max_body = 1000};
@@ -626,6 +652,7 @@ int main(void)
     test_dying_connection();
     test_unreachable();
     test_connect_timeout();
+    test_hanging_resolver();
     test_no_time();
     test_proxies();
     test_threads();

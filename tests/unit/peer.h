@@ -161,7 +161,8 @@ static bool peer_interim(peer_connection *c)
 
 static bool peer_short_idle(peer_connection *c)
 {
-    return peer_answer(c, "Keep-Alive: max=9, Timeout=2\r\n", "");
+    return peer_answer(c, "Keep-Alive: Timeout=2, max=90, timeout\r\nX-Keep-Alive: timeout=90\r\n",
+                       "");
 }
 
 /* Says that it will stay, and goes. */
