@@ -79,7 +79,7 @@ void gate_flight_end(gate_flight *flight, gate_reason reason, int remember_secon
     /* Over our own lease alone: if it ran out meanwhile, somebody else leads. */
     const gate_entry last_word = {
         .value = {&outcome, 1},
-        .expires = reason == GATE_OK ? now : now + remember_seconds,
+        .expires = reason == GATE_OK ? 0 : now + remember_seconds, /* 0: gone, wherever the clock goes */
     };
 
     store->replace(store, flight->kind, &flight->key, now, &last_word, flight->version, NULL);

@@ -476,6 +476,13 @@ static bool find_newer_keys(search *s)
     }
 }
 
+/* Whether newer keys may help. A token that names no key is tried with all there are, and a new one among them looks like a bad
+ * signature. */
+static bool may_be_newer(const gate_jwt *jwt, gate_reason reason)
+{
+    return reason == GATE_UNKNOWN_KID || (reason == GATE_BAD_SIGNATURE && !jwt->kid.ptr);
+}
+
 gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider, const gate_jwt *jwt,
                                  const char **detail)
 {
@@ -487,7 +494,7 @@ gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_prov
     if (reason != GATE_OK)
         return reason;
     reason = gate_jwt_verify(jwt, s.found->keys);
-    if (reason != GATE_UNKNOWN_KID || !find_newer_keys(&s))
+    if (!may_be_newer(jwt, reason) || !find_newer_keys(&s))
         return reason;
     return gate_jwt_verify(jwt, s.found->keys);
 }
@@ -497,11 +504,13 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, g
 {
     const char *detail = NULL;
     search s = {.q = q, .w = w, .provider = provider, .kind = KEYS, .detail = &detail};
+    gate_reason reason;
 
     s.found = hold(&s);
     if (!s.found && !load(&s))
         return GATE_UNKNOWN_KID;
-    return gate_jwt_verify(jwt, s.found->keys);
+    reason = gate_jwt_verify(jwt, s.found->keys);
+    return may_be_newer(jwt, reason) ? GATE_UNKNOWN_KID : reason;
 }
 
 /* Whether an endpoint is left alone now. Whoever comes first after its pause tries it, and the others go on waiting for what comes of that. */

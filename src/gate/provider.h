@@ -45,7 +45,7 @@ gate_reason gate_provider_endpoint(const gate_request *q, gate_world *w, gate_pr
 gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider, const gate_jwt *jwt,
                                  const char **detail);
 
-/* The same with the keys that are at hand, without asking anybody: UNKNOWN_KID where there are none. */
+/* The same with the keys that are at hand, without asking anybody: UNKNOWN_KID where there are none, or newer ones might fit. */
 gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, gate_provider *provider,
                                          const gate_jwt *jwt);
 
