@@ -116,6 +116,12 @@ struct gate_settings {
     int limit_address, limit_total; /* OIDCGateLimit: calls a second that unknown credentials may cause */
     gate_digest accept_fingerprint; /* realm, audiences, algorithms and all else that a token was accepted under */
 
+    /* itself as a protected resource (RFC 9728) */
+    const char *resource;          /* NULL: not one that says so */
+    const char *resource_document; /* what it says of itself, as JSON */
+    const char *resource_path;     /* where on its host that stands */
+    const char *resource_metadata; /* the whole address, for challenges */
+
     /* what is told */
     gate_told_list headers, variables;
     const gate_claim_name *user_claims; /* OIDCGateRemoteUser */
@@ -137,6 +143,8 @@ struct gate_site {
     bool secure;                 /* the origin is https: cookies are Secure */
     const gate_settings *const *settings; /* one of each realm that signs people in here */
     int settings_count;
+    const gate_settings *const *resources; /* those of a path of their own (OIDCGateResource) */
+    int resource_count;
     /* The settings of that name, made again where this process has not met them yet; NULL where the configuration has no such. */
     const gate_settings *(*find)(const gate_site *site, const char *name);
 };
@@ -183,7 +191,7 @@ typedef struct gate_decision {
     const char *cookies[GATE_MAX_COOKIES]; /* values of Set-Cookie */
     int cookie_count;
     int retry_after;                /* seconds; 0: not said */
-    const char *cache;              /* "hit", "miss", "off" or NULL: for the log */
+    const char *cache;              /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */
 } gate_decision;
 
 /* A decision with the verb and status that belong to the reason. */

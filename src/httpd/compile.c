@@ -7,6 +7,8 @@
 #include "ap_mpm.h"
 #include "http_core.h"
 
+#include "oidc/resource.h"
+
 /* A section on its way from what was written to what it means. */
 typedef struct compiling {
     apr_pool_t *p;
@@ -230,7 +232,7 @@ static const char *check_bearer_algorithms(compiling *c)
 
 static const char *check_audience(compiling *c)
 {
-    if (!takes(c, GATE_METHOD_BEARER) || c->d->audiences)
+    if (!takes(c, GATE_METHOD_BEARER) || c->d->audiences || c->d->resource)
         return NULL;
     return apr_psprintf(
         c->p,
@@ -293,10 +295,27 @@ static const char *check_times(compiling *c)
     return NULL;
 }
 
+/* RFC 9728 section 2, and section 7.4: what it calls itself is what tokens for it must be meant for. */
+static const char *check_resource(compiling *c)
+{
+    const gate_dir *d = c->d;
+
+    if (!d->resource || !d->audiences || has_word(d->audiences, "any")
+        || has_word(d->audiences, d->resource))
+        return NULL;
+    return apr_psprintf(c->p,
+                        "OIDCGateAudience (%s) does not have %s, by which OIDCGateResource (%s) makes "
+                        "%s known: clients would get tokens that are refused here. Add it, or leave "
+                        "OIDCGateAudience out, and it is the audience.",
+                        place_of(c, GATE_FIELD_audiences), d->resource,
+                        place_of(c, GATE_FIELD_resource), section(c));
+}
+
 static check *const checks[] = {
     check_site,         check_trailers, check_issuer, check_endpoints,
     check_undiscovered, check_client,   check_scope,  check_secret_length,
     check_audience,     check_login,    check_times,  check_bearer_algorithms,
+    check_resource,
 };
 
 /* --- what it means --- */
@@ -441,6 +460,8 @@ static bool set_accept_fingerprint(compiling *c)
         s->introspect_all ? GATE_SPAN("all") : GATE_SPAN("opaque"),
         c->d->discovery ? GATE_SPAN("discovery") : GATE_SPAN("endpoints"),
         gate_span_of(joined(c->p, c->d->sources)),
+        number(c->p, (unsigned)s->skew),
+        gate_span_of(s->token_params ? gate_form_text(s->token_params) : NULL),
     };
 
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
@@ -492,6 +513,9 @@ static void set_how(compiling *c)
     s->userinfo_at_login = d->userinfo;
     if (d->audiences && !has_word(d->audiences, "any"))
         s->audiences = words(c->p, d->audiences);
+    if (!d->audiences && d->resource)
+        s->audiences = apr_pmemdup(c->p, (const char *const[]){d->resource, NULL},
+                                   2 * sizeof(const char *));
     s->algorithms = d->algorithms;
     s->skew = d->skew;
     s->introspect_all =
@@ -511,12 +535,30 @@ static void set_what_is_told(compiling *c)
     c->s->revoke = c->d->revoke;
 }
 
+static void set_resource(compiling *c)
+{
+    const gate_resource resource = {
+        .identifier = c->d->resource,
+        .issuer = c->d->issuer,
+        .name = c->d->resource_name,
+        .scopes = c->d->resource_scopes,
+    };
+
+    if (!c->d->resource)
+        return;
+    c->s->resource = c->d->resource;
+    c->s->resource_document = gate_resource_document(c->p, &resource);
+    c->s->resource_path = gate_resource_path(c->p, c->d->resource);
+    c->s->resource_metadata = gate_resource_url(c->p, c->d->resource);
+}
+
 static const char *build(compiling *c)
 {
     c->s = apr_pcalloc(c->p, sizeof *c->s);
     set_who(c);
     set_how(c);
     set_what_is_told(c);
+    set_resource(c);
     if (!set_realm(c) || !set_accept_fingerprint(c))
         return "OpenSSL has no SHA-256";
     return set_provider(c);
@@ -540,5 +582,7 @@ const gate_compiled *gate_compile(apr_pool_t *p, const gate_dir *dir)
     atomic_store_explicit(&c.host->is_used, true, memory_order_release);
     if (takes(&c, GATE_METHOD_CODE) && !dir->is_fleeting)
         gate_host_add(c.host, c.s);
+    if (c.s->resource && !dir->is_fleeting)
+        gate_host_add_resource(c.host, c.s);
     return compiled;
 }

@@ -51,6 +51,9 @@ typedef struct gate_secret_keys {
     X(int, client_auth)                                                                 \
     X(unsigned, methods)                                                                \
     X(int, introspect_all)                                                              \
+    X(const char *, resource)                                                           \
+    X(const char *, resource_name)                                                      \
+    X(const char *, resource_scopes)                                                    \
     X(apr_array_header_t *, audiences)                                                  \
     X(gate_alg_set, algorithms)                                                         \
     X(int, skew)                                                                        \
@@ -178,10 +181,13 @@ struct gate_host {
     bool is_loopback;
     _Atomic(bool) is_used;
     gate_settings const **signs_people_in; /* site.settings */
+    gate_settings const **resources;       /* site.resources */
 };
 
 /* A host signs people in for at most so many realms. */
 #define GATE_HOST_MAX_REALMS 64
+/* Resources of one virtual host that have metadata. */
+#define GATE_HOST_MAX_RESOURCES 256
 
 /* --- config.c --- */
 
@@ -227,6 +233,8 @@ const char *gate_host_make(gate_host *host);
 const gate_settings *gate_host_find(const gate_site *site, const char *name);
 /* Notes settings that sign people in, one of each realm. */
 void gate_host_add(gate_host *host, const gate_settings *settings);
+/* Notes where a protected resource of the host says what it is. */
+void gate_host_add_resource(gate_host *host, const gate_settings *settings);
 /* Whether any connection can come to a server: false for a main server whose addresses all belong
  * to virtual hosts. */
 bool gate_host_is_reached(const server_rec *s, const server_rec *main_server);

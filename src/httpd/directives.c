@@ -84,6 +84,23 @@ static const char *read_store(gate_line *line, const gate_row *row)
     return gate_read_store_file(line, row->slots, line->words[1] + 5);
 }
 
+/* OIDCGateResource URL [name=TEXT] [scopes="A B"] */
+static const char *read_resource(gate_line *line, const gate_row *row)
+{
+    gate_line rest = *line;
+    gate_url url;
+
+    if (!gate_url_parse(gate_span_of(line->words[0]), &url) || (!url.is_https && !url.is_loopback))
+        return gate_complain(line, line->words[0],
+                             "a resource is known by an https address, such as "
+                             "https://api.example.com/mcp");
+    line->dir->resource = line->words[0];
+    gate_line_set(line, GATE_FIELD_resource);
+    rest.words++;
+    rest.count--;
+    return read_keys(&rest, row);
+}
+
 static const char *all_endpoints(apr_pool_t *p)
 {
     const char *text = gate_endpoint_name((gate_endpoint)0);
@@ -435,6 +452,11 @@ static const gate_slot session_keys[] = {
     {"lifetime", GATE_SLOT_AT(session_lifetime), gate_read_duration, 1, 366 * SECONDS_A_DAY},
     {.key = NULL},
 };
+static const gate_slot resource_keys[] = {
+    {"name", GATE_SLOT_AT(resource_name), gate_read_text},
+    {"scopes", GATE_SLOT_AT(resource_scopes), gate_read_text},
+    {.key = NULL},
+};
 static const gate_slot logout_keys[] = {
     {"redirect", GATE_SLOT_AT(logout_targets), gate_read_target, .is_list = true},
     {"revoke", GATE_SLOT_AT(revoke), gate_read_flag},
@@ -504,6 +526,8 @@ const command_rec gate_commands[] = {
         ONE(GATE_SLOT_AT(introspect_all), gate_read_choice, .choices = introspects)),
     ROW("OIDCGateAudience", LOCATION, "AUDIENCE...|any", "none",
         SEVERAL(GATE_SLOT_AT(audiences), gate_read_audience)),
+    ROW("OIDCGateResource", LOCATION, "URL [name=TEXT] [scopes=TEXT]", "none", .min = 1, .max = 3,
+        .read = read_resource, .slots = resource_keys),
     ROW_WITH_DEFAULT("OIDCGateAlgorithms", ANYWHERE, "ALGORITHM...",
                      "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA",
                      SEVERAL(GATE_SLOT_AT(algorithms), gate_read_algorithm)),

@@ -16,6 +16,7 @@
 #include "httpd/page.h"
 #include "httpd/request.h"
 #include "httpd/runtime.h"
+#include "oidc/resource.h"
 
 APLOG_USE_MODULE(oidc_gate);
 
@@ -167,12 +168,35 @@ static const struct endpoint {
     {"error", ~0u, error},
 };
 
+/* The resource whose metadata stand at that path (RFC 9728 section 3.1); NULL for none. */
+static const gate_settings *find_resource(const gate_site *site, const char *uri)
+{
+    if (strncmp(uri, GATE_RESOURCE_WELL_KNOWN, strlen(GATE_RESOURCE_WELL_KNOWN)))
+        return NULL;
+    for (int i = 0; i < site->resource_count; i++) {
+        if (!strcmp(site->resources[i]->resource_path, uri))
+            return site->resources[i];
+    }
+    return NULL;
+}
+
+/* What a protected resource says of itself, to whoever asks, from whatever page. */
+static int describe_resource(visit *v)
+{
+    apr_table_setn(v->r->err_headers_out, "Access-Control-Allow-Origin", "*");
+    return gate_page_json(v->r, find_resource(v->site, v->r->uri)->resource_document);
+}
+
+static const struct endpoint resource_endpoint = {"resource", GET_ONLY, describe_resource};
+
 /* The endpoint that the request means; NULL for none. */
 static const struct endpoint *find_endpoint(request_rec *r)
 {
     const gate_site *site = gate_config_site(r->server);
     const size_t len = site ? strlen(site->path) : 0;
 
+    if (site && find_resource(site, r->uri))
+        return &resource_endpoint;
     if (!site || strncmp(r->uri, site->path, len) || r->uri[len] != '/')
         return NULL;
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {

@@ -123,6 +123,8 @@ const char *gate_host_make(gate_host *host)
     site->find = gate_host_find;
     host->signs_people_in = apr_pcalloc(p, sizeof *host->signs_people_in * GATE_HOST_MAX_REALMS);
     site->settings = host->signs_people_in;
+    host->resources = apr_pcalloc(p, sizeof *host->resources * GATE_HOST_MAX_RESOURCES);
+    site->resources = host->resources;
     return host->problem = check_cookie(p, host, d);
 }
 
@@ -168,6 +170,20 @@ void gate_host_add(gate_host *host, const gate_settings *settings)
         return;
     host->signs_people_in[site->settings_count] = settings;
     __atomic_store_n(&site->settings_count, site->settings_count + 1, __ATOMIC_RELEASE);
+}
+
+void gate_host_add_resource(gate_host *host, const gate_settings *settings)
+{
+    gate_site *site = &host->site;
+
+    for (int i = 0; i < site->resource_count; i++) {
+        if (!strcmp(site->resources[i]->resource_path, settings->resource_path))
+            return;
+    }
+    if (site->resource_count == GATE_HOST_MAX_RESOURCES)
+        return;
+    host->resources[site->resource_count] = settings;
+    __atomic_store_n(&site->resource_count, site->resource_count + 1, __ATOMIC_RELEASE);
 }
 
 /* --- whether it is reached --- */
