@@ -253,10 +253,14 @@ row '2.21 the provider is away, the session is good: nobody notices' => sub {
 # --- the server's own life ---
 
 sub server_pid { my $pid = slurp(Apache::Test::vars('t_pid_file')); return $pid =~ s/\s+//r }
+# Those that serve: with threads, where the MPM has any, which tells them from mod_cgid's.
 sub children {
     my ($pid) = @_;
     opendir my $proc, '/proc' or return;
-    return grep { /^\d+$/ && (eval { slurp("/proc/$_/stat") } // '') =~ /\) \S (\d+) / && $1 == $pid } readdir $proc;
+    my @all = grep { /^\d+$/ && (eval { slurp("/proc/$_/stat") } // '') =~ /\) \S (\d+) / && $1 == $pid }
+              readdir $proc;
+    return @all if Apache::Test::vars('mpm') eq 'prefork';
+    return grep { (eval { slurp("/proc/$_/status") } // '') =~ /^Threads:\s+(\d+)/m && $1 > 1 } @all;
 }
 
 row '2.22 a graceful restart keeps the session' => sub {
