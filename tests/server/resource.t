@@ -14,7 +14,7 @@ OIDCGateClientSecret  file:@secrets@/c-web
 <Location /mcp>
     AuthType OIDCGate
     OIDCGateMethods  bearer
-    OIDCGateResource @base@/mcp name="Tools of ours" scopes="tools:read tools:write"
+    OIDCGateResource @base@/mcp "name=Tools of ours" "scopes=tools:read tools:write"
     Require scope "tools:read"
     ProxyPass @backend@/
 </Location>
@@ -22,7 +22,7 @@ OIDCGateClientSecret  file:@secrets@/c-web
 <Location /plain>
     AuthType OIDCGate
     OIDCGateMethods  bearer
-    OIDCGateAudience @base@/plain other
+    OIDCGateAudience @base@/plain/ other
     OIDCGateResource @base@/plain/
     Require valid-user
     ProxyPass @backend@/
