@@ -18,7 +18,8 @@ typedef struct leaving {
     const gate_settings *s;
     gate_session session;
     gate_tokens tokens;
-    const char *target; /* absolute; NULL: none was asked for */
+    const char *target;     /* absolute; NULL: none was asked for */
+    gate_decision farewell; /* so far it only takes away the cookies that are of no use any more */
 } leaving;
 
 /* Fetch Metadata: a POST may come from this host or from no page at all; a GET must prove that. Older browsers and programs say nothing, and then a POST
@@ -35,8 +36,19 @@ static bool comes_from_here(const gate_request *q, const gate_site *site)
     return !strcmp(q->method, "POST");
 }
 
-/* The sessions of this browser, at most one of each realm; *first is one that fits. Their number, or -1 where the store could not tell. */
-static int find_sessions(const gate_request *q, const gate_site *site, gate_world *w, gate_span realm, leaving *first)
+/* A session that is too old for one place of its realm may still be good at another: it is ended as well, by who can open it. */
+static bool is_alive(const gate_request *q, gate_reason reason, const gate_session *session)
+{
+    gate_tokens tokens;
+
+    return reason == GATE_OK
+        || (reason == GATE_SESSION_EXPIRED && session->record.value.ptr
+            && gate_session_tokens(q, session, &tokens) == GATE_OK);
+}
+
+/* The sessions of this browser, at most one of each realm; the first that fits becomes l's. Their number, or -1 where the store could not
+ * tell. */
+static int find_sessions(leaving *l, const gate_site *site, gate_span realm)
 {
     int count = 0;
 
@@ -47,14 +59,15 @@ static int find_sessions(const gate_request *q, const gate_site *site, gate_worl
 
         if (realm.ptr && !gate_span_is(realm, s->realm.tag))
             continue;
-        reason = gate_session_find(q, s, w, &session);
-        if (reason == GATE_STORE_UNAVAILABLE)
+        reason = gate_session_find(l->q, s, l->w, &session);
+        if (reason == GATE_STORE_UNAVAILABLE || reason == GATE_INTERNAL)
             return -1;
-        if (reason != GATE_OK)
-            continue;
-        if (count++ == 0) {
-            first->s = s;
-            first->session = session;
+        if (!is_alive(l->q, reason, &session)) {
+            if (reason != GATE_NO_CREDENTIAL)
+                gate_add_cookie(&l->farewell, gate_session_cookie_end(l->q, s));
+        } else if (count++ == 0) {
+            l->s = s;
+            l->session = session;
         }
     }
     return count;
@@ -78,7 +91,8 @@ static bool choose_target(leaving *l, gate_span wanted)
     return false;
 }
 
-/* RFC 7009: the refresh token first, since it can make others. That it fails holds nobody back. */
+/* RFC 7009: the refresh token first, since it can make others. That it fails holds nobody back, and no longer than one call may
+ * take. */
 static void revoke_tokens(leaving *l)
 {
     const struct {
@@ -90,9 +104,11 @@ static void revoke_tokens(leaving *l)
         const char *detail = NULL;
         gate_answer answer;
 
-        if (tokens[i].token.ptr)
-            gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_REVOCATION,
-                               gate_token_revocation(l->q->pool, tokens[i].token, tokens[i].hint), &answer, &detail);
+        if (tokens[i].token.ptr
+            && gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_REVOCATION,
+                                  gate_token_revocation(l->q->pool, tokens[i].token, tokens[i].hint), &answer, &detail)
+                   != GATE_OK)
+            return;
     }
 }
 
@@ -119,8 +135,6 @@ static const char *end_session_url(const leaving *l)
 
 static gate_decision leave(leaving *l)
 {
-    const char *location;
-    gate_decision decision = {.verb = GATE_ADMIT, .status = 200};
     gate_reason reason;
 
     if (gate_session_tokens(l->q, &l->session, &l->tokens) != GATE_OK)
@@ -128,32 +142,34 @@ static gate_decision leave(leaving *l)
     reason = gate_session_end(l->q, l->w, &l->session);
     if (reason != GATE_OK)
         return gate_refuse(reason, "the session could not be ended");
+    gate_add_cookie(&l->farewell, gate_session_cookie_end(l->q, l->s));
     if (l->s->revoke)
         revoke_tokens(l);
-    location = end_session_url(l);
-    if (!location)
-        location = l->target;
-    if (location)
-        decision = gate_send_to(l->q, location);
-    decision.identity = l->session.identity;
-    decision.known = true;
-    gate_add_cookie(&decision, gate_session_cookie_end(l->q, l->s));
-    return decision;
+    l->farewell.location = end_session_url(l);
+    if (!l->farewell.location)
+        l->farewell.location = l->target;
+    if (l->farewell.location) {
+        const gate_decision sent = gate_send_to(l->q, l->farewell.location);
+
+        l->farewell.verb = sent.verb;
+        l->farewell.status = sent.status;
+    }
+    return l->farewell;
 }
 
 gate_decision gate_sign_out(const gate_request *q, const gate_site *site, gate_world *w, gate_span parameters)
 {
-    leaving l = {.q = q, .w = w};
+    leaving l = {.q = q, .w = w, .farewell = {.verb = GATE_ADMIT, .status = 200}};
     gate_form *form;
     int sessions;
 
     if (gate_form_parse(q->pool, parameters, MAX_PARAMETERS, &form) != GATE_OK)
         return gate_refuse(GATE_MALFORMED_REQUEST, NULL);
-    sessions = find_sessions(q, site, w, gate_form_get(form, "realm"), &l);
+    sessions = find_sessions(&l, site, gate_form_get(form, "realm"));
     if (sessions < 0)
         return gate_refuse(GATE_STORE_UNAVAILABLE, NULL);
     if (sessions == 0)
-        return (gate_decision){.verb = GATE_ADMIT, .status = 200};
+        return l.farewell;
     if (!comes_from_here(q, site))
         return gate_refuse(GATE_CROSS_SITE, NULL);
     if (sessions > 1)

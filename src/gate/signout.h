@@ -9,7 +9,7 @@
 /* Ends the session that the request brings, revokes its tokens where the settings say so, and sends the browser to the provider. `parameters` (query, or
  * form of a POST) may hold redirect=, one of OIDCGateLogout's targets or a path on this host, and realm=, the tag of the session meant where the browser has several.
  *
- * ADMIT: there is no session (any more), and nowhere to go: say so. REDIRECT. REFUSE: CROSS_SITE where another site asks (a POST, or a GET that
+ * ADMIT: there is no session (any more), and nowhere to go: say so. Cookies of sessions that are gone are taken away. REDIRECT. REFUSE: CROSS_SITE where another site asks (a POST, or a GET that
  * proves to come from here, will do), TARGET_UNSAFE, MALFORMED_REQUEST. FAIL: STORE_UNAVAILABLE. */
 gate_decision gate_sign_out(const gate_request *q, const gate_site *site, gate_world *w, gate_span parameters);
 
