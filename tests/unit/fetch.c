@@ -465,19 +465,31 @@ static void test_threads(void)
     ok(connections() == before, "... which are there for those who come later");
 }
 
-static void test_closing(void)
+/* A handle is kept for an origin and its certificates, so as many names of files are as many
+ * purposes. */
+static outcome ask_for(gate_fetcher *fetcher, int purpose)
 {
-    renew_server();
+    const gate_question question = {.url = at("/ok")};
+    gate_fetch_limits limits = usual;
+    limits.ca_file = apr_psprintf(p, "authorities-%d", purpose);
+    return ask(fetcher, &question, &limits);
+}
+
+static void test_idle_handles(void)
+{
     apr_pool_t *own;
+    renew_server();
     apr_pool_create(&own, NULL);
     gate_fetcher *fetcher = gate_fetcher_make(own);
-    int before = connections();
-    for (int i = 0; i < 70; i++) {
-        const gate_question question = {
-            .url = apr_psprintf(p, "http://127.0.0.%d:%d/ok", i + 1, server.port)};
-        ask(fetcher, &question, &usual);
-    }
-    ok(connections() == before + 1, "only one of 70 origins is served");
+    int before = connections(), failed = 0;
+    for (int i = 0; i < 70; i++)
+        failed += ask_for(fetcher, i).reason != GATE_OK;
+    ok(!failed && connections() == before + 70, "70 purposes have a connection each");
+    ask_for(fetcher, 69);
+    ask_for(fetcher, 10);
+    ok(connections() == before + 70, "the last of them are kept");
+    ask_for(fetcher, 0);
+    ok(connections() == before + 71, "the first had to make room");
     apr_pool_destroy(own);
     ok(get(gate_fetcher_make(p), "/ok").reason == GATE_OK,
        "a fetcher goes with its pool, and others stay");
@@ -656,7 +668,7 @@ int main(void)
     test_no_time();
     test_proxies();
     test_threads();
-    test_closing();
+    test_idle_handles();
     make_certificates();
     test_tls();
     test_client_certificate();
