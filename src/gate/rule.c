@@ -225,9 +225,13 @@ static bool is_same(gate_span a, gate_span b)
     return a.len == b.len && !memcmp(a.ptr, b.ptr, a.len);
 }
 
+/* RFC 9700 section 4.15: a rule about a subject is about a person, and a client may have got itself
+ * a person's name. */
 static bool find(const gate_identity *identity, const gate_claim_name *name, gate_claim *claim)
 {
-    return identity && gate_claim_find(identity, name, claim);
+    if (!identity || (gate_identity_is_client(identity) && gate_span_is(name->path, "sub")))
+        return false;
+    return gate_claim_find(identity, name, claim);
 }
 
 static bool passes(const gate_rule *rule, const struct test *test, const gate_claim *claim)
