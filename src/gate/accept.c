@@ -50,7 +50,8 @@ static gate_reason encode(judging *j, const json_t *claims)
         .client_id = client,
         .expires = j->expires,
         /* RFC 9700 section 4.15: a client is no user, even where their names are alike. */
-        .is_client = client.ptr && (!subject.ptr || gate_span_equal(subject, client)),
+        .is_client = j->method == GATE_METHOD_CLIENT_CREDENTIALS
+                     || (client.ptr && (!subject.ptr || gate_span_equal(subject, client))),
     };
 
     return gate_identity_make(j->q->pool, &facts, &set, 1, &j->identity);
@@ -118,19 +119,47 @@ static bool is_verdict(gate_reason reason)
     return gate_reason_get(reason)->status == 401;
 }
 
-static void file(judging *j, gate_reason reason)
+/* Remembers it as good for so long, and never past its own end. */
+static void file_good(const judging *j, const gate_presented *presented, int seconds)
 {
-    const gate_settings *s = j->s;
-    const int cap = j->method == GATE_METHOD_INTROSPECTION ? s->cache.introspection : s->cache.token;
-    apr_int64_t until = j->q->now + cap;
+    apr_int64_t until = j->q->now + seconds;
 
-    if (reason == GATE_OK) {
-        if (j->expires && j->expires < until)
-            until = j->expires;
-        gate_presented_good(j->q, j->w, &j->presented, j->identity, s->needs ? &j->tokens : NULL, until);
-    } else if (is_verdict(reason) && j->method == GATE_METHOD_INTROSPECTION) {
-        gate_presented_bad(j->q, s, j->w, &j->presented, reason);
-    }
+    if (j->expires && j->expires < until)
+        until = j->expires;
+    gate_presented_good(j->q, j->w, presented, j->identity, j->s->needs ? &j->tokens : NULL, until);
+}
+
+static bool make_stale(const judging *j, gate_presented *stale)
+{
+    const gate_span parts[] = {GATE_SPAN("stale token"), j->token};
+
+    return j->s->cache.stale && gate_presented_make(stale, j->s, j->w, parts, 2);
+}
+
+/* A second record, for the time after, while the provider is away. */
+static void file_stale(const judging *j, gate_reason reason)
+{
+    gate_presented stale;
+
+    if (!make_stale(j, &stale))
+        return;
+    if (reason == GATE_OK)
+        file_good(j, &stale, j->s->cache.introspection + j->s->cache.stale);
+    else
+        gate_presented_forget(j->q, j->w, &stale);
+}
+
+static void file_introspected(const judging *j, gate_reason reason)
+{
+    const int seconds = j->s->cache.introspection;
+
+    if (reason != GATE_OK && !is_verdict(reason))
+        return;
+    file_stale(j, reason);
+    if (reason == GATE_OK)
+        file_good(j, &j->presented, seconds);
+    else if (seconds)
+        gate_presented_bad(j->q, j->s, j->w, &j->presented, reason);
 }
 
 static gate_reason introspect_and_file(void *context)
@@ -138,7 +167,7 @@ static gate_reason introspect_and_file(void *context)
     judging *j = context;
     const gate_reason reason = introspect(j);
 
-    file(j, reason);
+    file_introspected(j, reason);
     return reason;
 }
 
@@ -193,21 +222,49 @@ static bool recall(judging *j, const char *cache, gate_decision *decision)
     }
 }
 
+/* What was good until a moment ago, where the provider cannot say whether it still is. */
+static bool recall_stale(judging *j, gate_decision *decision)
+{
+    gate_presented stale;
+    const gate_identity *identity;
+    gate_tokens *tokens = apr_pmemdup(j->q->pool, &j->tokens, sizeof *tokens);
+    gate_reason reason;
+
+    if (!make_stale(j, &stale)
+        || gate_presented_find(j->q, j->s, j->w, &stale, &identity, tokens, &reason) != GATE_PRESENTED_GOOD)
+        return false;
+    *decision = admit(j, identity, tokens, "stale");
+    decision->detail = j->detail;
+    return true;
+}
+
+static gate_reason judge_by_introspection(judging *j, bool cached)
+{
+    const gate_reason reason = glance(j);
+
+    if (reason != GATE_OK)
+        return reason;
+    return cached ? gate_presented_judge_once(j->q, j->s, j->w, &j->presented, introspect_and_file, j)
+                  : gate_presented_judge_each(j->q, j->s, j->w, &j->presented, introspect_and_file, j);
+}
+
+static gate_reason judge_by_keys(judging *j, bool cached)
+{
+    const gate_reason reason = judge_jwt(j);
+
+    if (cached && reason == GATE_OK)
+        file_good(j, &j->presented, j->s->cache.token);
+    return reason;
+}
+
 static gate_decision judge(judging *j, bool cached)
 {
-    gate_reason reason = GATE_OK;
+    const bool introspects = j->method == GATE_METHOD_INTROSPECTION;
+    const gate_reason reason = introspects ? judge_by_introspection(j, cached) : judge_by_keys(j, cached);
     gate_decision decision;
 
-    if (j->method == GATE_METHOD_BEARER) {
-        reason = judge_jwt(j);
-        if (cached)
-            file(j, reason);
-    } else {
-        reason = glance(j);
-        if (reason == GATE_OK)
-            reason = cached ? gate_presented_judge_once(j->q, j->s, j->w, &j->presented, introspect_and_file, j)
-                            : introspect(j);
-    }
+    if (introspects && gate_reason_get(reason)->status == 503 && recall_stale(j, &decision))
+        return decision;
     if (reason != GATE_OK)
         return refuse(j, reason, cached ? "miss" : "off");
     if (!j->identity.ptr) /* another request judged it while this one waited */

@@ -18,6 +18,7 @@ bool gate_presented_make(gate_presented *presented, const gate_settings *s, cons
 
     /* The key comes from the credential alone; where it is filed, from the key, the realm and the server's secret: neither the store nor a
      * log of its keys leads back to the credential. */
+    presented->guessed_at = NULL;
     presented->lock.realm = &s->accept_fingerprint;
     made = gate_digest_of(&opens, parts, (size_t)count);
     memcpy(presented->lock.key.bytes, opens.bytes, sizeof presented->lock.key.bytes);
@@ -79,6 +80,11 @@ void gate_presented_good(const gate_request *q, gate_world *w, const gate_presen
         w->store->put(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &entry, NULL);
 }
 
+void gate_presented_forget(const gate_request *q, gate_world *w, const gate_presented *presented)
+{
+    w->store->drop(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now);
+}
+
 void gate_presented_bad(const gate_request *q, const gate_settings *s, gate_world *w, const gate_presented *presented,
                         gate_reason reason)
 {
@@ -113,6 +119,14 @@ static bool landed(void *context)
     }
 }
 
+static bool may_ask(const gate_request *q, const gate_settings *s, gate_world *w, const gate_presented *presented)
+{
+    /* All together come last, so that what one client or one address is refused does not count against others. */
+    return (!presented->guessed_at
+            || w->may_ask(w->limit_context, presented->guessed_at, q->now, s->limit_address, 0))
+        && w->may_ask(w->limit_context, q->address, q->now, s->limit_address, s->limit_total);
+}
+
 /* How long those who come just after a failed attempt fail with it; seconds. */
 #define REMEMBER_FAILURE_SECONDS 1
 
@@ -142,12 +156,41 @@ gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings
     case GATE_FLIGHT_LANDED:
         return GATE_OK;
     case GATE_FLIGHT_LEAD:
-        reason = w->may_ask(w->limit_context, q->address, q->now, s->limit_address, s->limit_total)
-                     ? judge(context)
-                     : GATE_RATE_LIMITED;
-        gate_flight_end(&flight, gate_reason_get(reason)->status == 503 ? reason : GATE_OK, REMEMBER_FAILURE_SECONDS);
+        reason = may_ask(q, s, w, presented) ? judge(context) : GATE_RATE_LIMITED;
+        gate_flight_end(&flight, gate_reason_get(reason)->status >= 500 ? reason : GATE_OK, REMEMBER_FAILURE_SECONDS);
         return reason;
     default:
         return reason;
     }
+}
+
+/* How long a credential has a good name; seconds. */
+#define GOOD_NAME_SECONDS 300
+
+gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings *s, gate_world *w,
+                                      const gate_presented *presented, gate_reason (*judge)(void *context),
+                                      void *context)
+{
+    const gate_span parts[] = {
+        GATE_SPAN("was good"),
+        {(const char *)presented->lock.filed_under.bytes, GATE_DIGEST_BYTES},
+    };
+    const gate_entry mark = {.value = GATE_SPAN(""), .expires = q->now + GOOD_NAME_SECONDS};
+    gate_store *store = w->store;
+    gate_store_key key;
+    gate_record record;
+    gate_reason reason;
+    bool was_good;
+
+    if (!gate_digest_of(&key, parts, 2))
+        return GATE_INTERNAL;
+    was_good = store->get(store, GATE_STORE_TOKEN, &key, q->now, q->pool, &record) == GATE_STORE_DONE;
+    if (!was_good && !may_ask(q, s, w, presented))
+        return GATE_RATE_LIMITED;
+    reason = judge(context);
+    if (reason == GATE_OK && !was_good)
+        store->put(store, GATE_STORE_TOKEN, &key, q->now, &mark, NULL);
+    else if (was_good && gate_reason_get(reason)->status == 401)
+        store->drop(store, GATE_STORE_TOKEN, &key, q->now);
+    return reason;
 }

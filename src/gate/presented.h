@@ -10,6 +10,7 @@
 /* A token, or a client id with its secret, as the store knows it. */
 typedef struct gate_presented {
     gate_record_lock lock;
+    const char *guessed_at; /* whose secret it may be a guess at: such are limited as those of one address are, from wherever they come; or NULL */
 } gate_presented;
 
 /* parts: what was presented, a purpose in front. Bound to all that s accepts it under. False where OpenSSL fails. */
@@ -36,9 +37,18 @@ void gate_presented_good(const gate_request *q, gate_world *w, const gate_presen
 void gate_presented_bad(const gate_request *q, const gate_settings *s, gate_world *w, const gate_presented *presented,
                         gate_reason reason);
 
+/* Forgets that it was good. */
+void gate_presented_forget(const gate_request *q, gate_world *w, const gate_presented *presented);
+
 /* One of those who present it at the same time judges it, the others wait for what comes of it; `judge` does so and calls one of the two above. GATE_OK:
  * it is to be found. RATE_LIMITED where the caller's address has asked too much. */
 gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings *s, gate_world *w,
+                                      const gate_presented *presented, gate_reason (*judge)(void *context),
+                                      void *context);
+
+/* For where nothing is kept: everybody who presents it has it judged. That it was good the last time is noted, since such a credential does not
+ * count against its caller's address. */
+gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings *s, gate_world *w,
                                       const gate_presented *presented, gate_reason (*judge)(void *context),
                                       void *context);
 

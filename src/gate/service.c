@@ -119,24 +119,20 @@ static bool recall(serving *v, const char *cache, gate_decision *decision)
     gate_reason reason = GATE_OK;
 
     switch (gate_presented_find(v->q, v->s, v->w, &v->presented, &identity, tokens, &reason)) {
-    case GATE_PRESENTED_UNKNOWN:
-        return false;
+    case GATE_PRESENTED_GOOD:
+        if (v->s->cache.token == 0) /* another place has kept it */
+            return false;
+        break;
+    case GATE_PRESENTED_BAD:
+        break;
     case GATE_PRESENTED_UNSURE:
         reason = GATE_STORE_UNAVAILABLE;
         break;
     default:
-        break;
+        return false;
     }
     *decision = answer(v, reason, identity, tokens, cache);
     return true;
-}
-
-/* One client's guesses are limited as those of one address are (the address is counted where the judging begins). */
-static bool may_ask(const serving *v)
-{
-    const char *client = gate_span_dup(v->q->pool, v->credential->id);
-
-    return v->w->may_ask(v->w->limit_context, client, v->q->now, v->s->limit_address, v->s->limit_total);
 }
 
 gate_decision gate_serve(const gate_request *q, const gate_settings *s, gate_world *w,
@@ -159,9 +155,9 @@ gate_decision gate_serve(const gate_request *q, const gate_settings *s, gate_wor
         return gate_refuse(GATE_INTERNAL, "no digest");
     if (recall(&v, "hit", &decision))
         return decision;
-    if (!may_ask(&v))
-        return answer(&v, GATE_RATE_LIMITED, NULL, NULL, NULL);
-    reason = cached ? gate_presented_judge_once(q, s, w, &v.presented, exchange, &v) : exchange(&v);
+    v.presented.guessed_at = apr_pstrcat(q->pool, "client ", gate_span_dup(q->pool, credential->id), NULL);
+    reason = cached ? gate_presented_judge_once(q, s, w, &v.presented, exchange, &v)
+                    : gate_presented_judge_each(q, s, w, &v.presented, exchange, &v);
     if (reason == GATE_OK && !v.identity.ptr)
         return recall(&v, "shared", &decision) ? decision
                                                : gate_refuse(GATE_STORE_UNAVAILABLE, "a verdict was lost");
