@@ -127,6 +127,16 @@ static int level_of(gate_reason reason)
     }
 }
 
+static int level_of_line(const gate_decision *decision, const char *verb, gate_reason reason)
+{
+    if (!strcmp(verb, "deny"))
+        return level_of(reason);
+    if (strcmp(verb, "allow"))
+        return APLOG_INFO;
+    /* Somebody passes whom the provider could not be asked about. */
+    return decision->cache && !strcmp(decision->cache, "stale") ? APLOG_WARNING : APLOG_DEBUG;
+}
+
 static const char *text_or_dash(const char *text)
 {
     return text && *text ? text : "-";
@@ -142,7 +152,7 @@ void gate_log_decision(request_rec *r, const gate_state *state, const char *verb
 {
     const gate_decision *decision = &state->decision;
     const gate_reason reason = state->rule_reason ? state->rule_reason : decision->reason;
-    const int level = !strcmp(verb, "allow") ? APLOG_DEBUG : !strcmp(verb, "deny") ? level_of(reason) : APLOG_INFO;
+    const int level = level_of_line(decision, verb, reason);
     apr_pool_t *p = r->pool;
 
     if (!APLOG_R_IS_LEVEL(r, level))
@@ -231,6 +241,8 @@ int gate_answer_with(request_rec *r, gate_state *state)
 
 /* --- who --- */
 
+#define CLIENT_PREFIX "client:"
+
 /* The first of OIDCGateRemoteUser's claims that there is. A client's name is marked as such: it is never taken for a
  * user's, even where the two are alike (RFC 9700 section 4.15). */
 static const char *user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity)
@@ -245,8 +257,10 @@ static const char *user_of(apr_pool_t *p, const gate_settings *s, const gate_ide
         value = gate_claim_value(&claim, 0, &type);
         if (!value.len || type == GATE_VALUE_NULL || type == GATE_VALUE_JSON || gate_span_has_control(value))
             continue;
-        return gate_identity_is_client(identity) ? apr_pstrcat(p, "client:", gate_span_dup(p, value), NULL)
-                                                 : gate_span_dup(p, value);
+        if (gate_identity_is_client(identity))
+            return apr_pstrcat(p, CLIENT_PREFIX, gate_span_dup(p, value), NULL);
+        if (!gate_span_starts(value, CLIENT_PREFIX)) /* nor is a user's name taken for a client's */
+            return gate_span_dup(p, value);
     }
     return NULL;
 }
