@@ -31,7 +31,8 @@ static gate_reason check_id_token(task *t, gate_span text, gate_jwt **jwt)
         .client_id = s->realm.client_id,
         .nonce = t->want->nonce,
         .access_token = t->tokens->access_token,
-        .now = t->q->now,
+        /* The provider took its time: the token may be younger than the request. */
+        .now = t->w->clock(),
         .skew = s->skew,
         .max_age = t->want->max_age,
         .max_iat_age = ID_TOKEN_MAX_AGE_SECONDS,
@@ -126,7 +127,7 @@ static void take_access_token(task *t)
         || gate_jwt_read(t->q->pool, t->tokens->access_token, s->algorithms & GATE_ALGS_ASYMMETRIC, &jwt) != GATE_OK
         || !gate_span_is(gate_json_text(jwt->claims, "iss"), s->realm.issuer)
         || gate_provider_verify(t->q, t->w, s->provider, jwt, &detail) != GATE_OK
-        || gate_jwt_check_times(jwt->claims, t->q->now, s->skew, NULL) != GATE_OK)
+        || gate_jwt_check_times(jwt->claims, t->w->clock(), s->skew, NULL) != GATE_OK)
         return;
     t->claims[GATE_SOURCE_ACCESS_TOKEN] = jwt->claims;
 }

@@ -378,7 +378,7 @@ static gate_reason redeem(landing *l, gate_token_set *tokens)
     gate_reason reason = gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_TOKEN, form, &answer, &l->detail);
 
     if (reason == GATE_OK)
-        reason = gate_token_read(l->q->pool, &answer, l->q->now, tokens, &l->detail);
+        reason = gate_token_read(l->q->pool, &answer, l->w->clock(), tokens, &l->detail);
     /* Which client this is, is the gate's own business, never the visitor's fault. */
     return reason == GATE_INVALID_CLIENT || reason == GATE_UNAUTHORIZED_CLIENT ? GATE_IDP_REJECTED_GATEWAY : reason;
 }
