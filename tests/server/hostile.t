@@ -110,6 +110,7 @@ Use Cold 4
 Use Cold 5
 Use Cold 6
 Use Cold 7
+Use Cold 8
 
 =cut
 
@@ -121,6 +122,7 @@ row 'discovery: a document that is none sends nobody anywhere' => sub {
         ['one byte a second', fault => discovery => drip => 1],
         ["another's issuer", lie => discovery => set => { issuer => 'https://evil.example' }],
         ['the issuer twice', lie => discovery => twice => { issuer => 'https://evil.example' }],
+        ['no authorization endpoint', lie => discovery => drop => ['authorization_endpoint']],
         ['an endpoint that is no address', lie => discovery => set => { authorization_endpoint => "javascript:alert(1)//" }],
     );
     for my $number (1 .. @documents) {
