@@ -11,8 +11,10 @@ static const char page[] = "/app/x";
 /* A token that the provider of `app` has signed for this place. */
 static const char *good_token(void)
 {
-    return apr_pstrcat(the.pool, "Bearer ",
-                       op_jwt(WORLD_ISSUER, ",\"sub\":\"bob\",\"client_id\":\"c-cli\",\"aud\":\"api://default\""), NULL);
+    return apr_pstrcat(
+        the.pool, "Bearer ",
+        op_jwt(WORLD_ISSUER, ",\"sub\":\"bob\",\"client_id\":\"c-cli\",\"aud\":\"api://default\""),
+        NULL);
 }
 
 /* --- nobody --- */
@@ -25,19 +27,28 @@ static void test_nobody(void)
         unsigned methods;
         const char *said, *name;
     } rows[] = {
-        {GATE_UNAUTHENTICATED_AUTO, true, false, BIT(CODE), "REDIRECT no_credential 302", "a page is sent to sign in"},
-        {GATE_UNAUTHENTICATED_AUTO, false, false, BIT(CODE), "CHALLENGE no_credential 401", "a script is not"},
-        {GATE_UNAUTHENTICATED_AUTO, true, true, BIT(CODE), "CHALLENGE no_credential 401", "nor is a part of a page"},
-        {GATE_UNAUTHENTICATED_AUTO, true, false, BIT(BEARER), "CHALLENGE no_credential 401", "nor where nobody can sign in"},
-        {GATE_UNAUTHENTICATED_AUTO, true, false, BIT(CODE) | BIT(BEARER), "REDIRECT no_credential 302",
-         "a page is where tokens are taken too"},
-        {GATE_UNAUTHENTICATED_LOGIN, false, false, BIT(CODE), "REDIRECT no_credential 302", "login sends all away"},
-        {GATE_UNAUTHENTICATED_LOGIN, false, true, BIT(CODE), "CHALLENGE no_credential 401", "but for subrequests"},
-        {GATE_UNAUTHENTICATED_LOGIN, true, false, BIT(CLIENT_CREDENTIALS), "CHALLENGE no_credential 401",
-         "and places where nobody can sign in"},
-        {GATE_UNAUTHENTICATED_401, true, false, BIT(CODE), "CHALLENGE no_credential 401", "401 sends nobody away"},
-        {GATE_UNAUTHENTICATED_PASS, true, false, BIT(CODE), "ADMIT no_credential 200", "pass lets nobody in"},
-        {GATE_UNAUTHENTICATED_PASS, false, true, BIT(BEARER), "ADMIT no_credential 200", "whoever asks"},
+        {GATE_UNAUTHENTICATED_AUTO, true, false, BIT(CODE), "REDIRECT no_credential 302",
+         "a page is sent to sign in"},
+        {GATE_UNAUTHENTICATED_AUTO, false, false, BIT(CODE), "CHALLENGE no_credential 401",
+         "a script is not"},
+        {GATE_UNAUTHENTICATED_AUTO, true, true, BIT(CODE), "CHALLENGE no_credential 401",
+         "nor is a part of a page"},
+        {GATE_UNAUTHENTICATED_AUTO, true, false, BIT(BEARER), "CHALLENGE no_credential 401",
+         "nor where nobody can sign in"},
+        {GATE_UNAUTHENTICATED_AUTO, true, false, BIT(CODE) | BIT(BEARER),
+         "REDIRECT no_credential 302", "a page is where tokens are taken too"},
+        {GATE_UNAUTHENTICATED_LOGIN, false, false, BIT(CODE), "REDIRECT no_credential 302",
+         "login sends all away"},
+        {GATE_UNAUTHENTICATED_LOGIN, false, true, BIT(CODE), "CHALLENGE no_credential 401",
+         "but for subrequests"},
+        {GATE_UNAUTHENTICATED_LOGIN, true, false, BIT(CLIENT_CREDENTIALS),
+         "CHALLENGE no_credential 401", "and places where nobody can sign in"},
+        {GATE_UNAUTHENTICATED_401, true, false, BIT(CODE), "CHALLENGE no_credential 401",
+         "401 sends nobody away"},
+        {GATE_UNAUTHENTICATED_PASS, true, false, BIT(CODE), "ADMIT no_credential 200",
+         "pass lets nobody in"},
+        {GATE_UNAUTHENTICATED_PASS, false, true, BIT(BEARER), "ADMIT no_credential 200",
+         "whoever asks"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -51,7 +62,8 @@ static void test_nobody(void)
         decision = gate_decide(q, s, &the.gate);
         is(said(decision), rows[i].said, "%s", rows[i].name);
         ok(!decision.known && !decision.identity, "as nobody");
-        ok(decision.cookie_count == (decision.verb == GATE_REDIRECT), "and sets a cookie only for a login");
+        ok(decision.cookie_count == (decision.verb == GATE_REDIRECT),
+           "and sets a cookie only for a login");
     }
 }
 
@@ -61,7 +73,8 @@ static void test_nobody_costs_nothing(void)
 
     s->methods = BIT(CODE) | BIT(BEARER) | BIT(INTROSPECTION) | BIT(CLIENT_CREDENTIALS);
     ask_for(s, page);
-    ok(op_calls() == 0 && the.store.calls == 0, "who presents nothing makes nobody ask the provider, nor the store");
+    ok(op_calls() == 0 && the.store.calls == 0,
+       "who presents nothing makes nobody ask the provider, nor the store");
 }
 
 /* --- credentials in Authorization --- */
@@ -72,17 +85,23 @@ static void test_credentials(void)
         unsigned methods;
         const char *authorization, *said, *name;
     } rows[] = {
-        {BIT(CODE), "Bearer x", "CHALLENGE no_credential 401", "where only people come, a token is nothing"},
+        {BIT(CODE), "Bearer x", "CHALLENGE no_credential 401",
+         "where only people come, a token is nothing"},
         {BIT(CODE), "Bearer x, Bearer y", "CHALLENGE no_credential 401", "nor are two"},
         {BIT(BEARER), "Bearer x", "CHALLENGE malformed_token 401", "no JWT, where JWTs are wanted"},
         {BIT(BEARER), "Bearer x, Bearer y", "REFUSE multiple_credentials 400", "two tokens"},
-        {BIT(BEARER), "Basic eDp5, Bearer y", "REFUSE multiple_credentials 400", "a client and a token"},
+        {BIT(BEARER), "Basic eDp5, Bearer y", "REFUSE multiple_credentials 400",
+         "a client and a token"},
         {BIT(BEARER), "Bearer a b", "REFUSE malformed_credential 400", "a token with a blank"},
         {BIT(BEARER), "Bearer ", "REFUSE malformed_credential 400", "no token"},
-        {BIT(BEARER), "Basic eDp5", "CHALLENGE no_credential 401", "a client, where only tokens are taken"},
-        {BIT(CLIENT_CREDENTIALS), "Bearer x", "CHALLENGE no_credential 401", "a token, where only clients are taken"},
-        {BIT(CLIENT_CREDENTIALS), "Basic !", "REFUSE malformed_credential 400", "a client that is no base64"},
-        {BIT(CLIENT_CREDENTIALS), "Basic eA==", "REFUSE malformed_credential 400", "a client without a colon"},
+        {BIT(BEARER), "Basic eDp5", "CHALLENGE no_credential 401",
+         "a client, where only tokens are taken"},
+        {BIT(CLIENT_CREDENTIALS), "Bearer x", "CHALLENGE no_credential 401",
+         "a token, where only clients are taken"},
+        {BIT(CLIENT_CREDENTIALS), "Basic !", "REFUSE malformed_credential 400",
+         "a client that is no base64"},
+        {BIT(CLIENT_CREDENTIALS), "Basic eA==", "REFUSE malformed_credential 400",
+         "a client without a colon"},
         {BIT(BEARER), "Digest a=b, c=d", "CHALLENGE no_credential 401", "another scheme"},
         {BIT(BEARER), "", "CHALLENGE no_credential 401", "an empty header"},
     };
@@ -105,13 +124,16 @@ static void test_bad_token_and_good_session(void)
     sign_in(s, page);
     is(who(ask_for(s, page)), "alice", "a session is good");
     the.authorization = "Bearer no.such.token";
-    is(said(ask_for(s, page)), "CHALLENGE malformed_token 401", "a bad token beside it is not made good by it");
-    is(said(open_page(s, page)), "CHALLENGE malformed_token 401", "nor is its bearer sent to sign in");
+    is(said(ask_for(s, page)), "CHALLENGE malformed_token 401",
+       "a bad token beside it is not made good by it");
+    is(said(open_page(s, page)), "CHALLENGE malformed_token 401",
+       "nor is its bearer sent to sign in");
     the.authorization = good_token();
     is(who(ask_for(s, page)), "bob", "a good one says who it is");
     s->on_unauthenticated = GATE_UNAUTHENTICATED_PASS;
     the.authorization = "Bearer no.such.token";
-    is(said(ask_for(s, page)), "CHALLENGE malformed_token 401", "where nobody may pass, a bad token may not");
+    is(said(ask_for(s, page)), "CHALLENGE malformed_token 401",
+       "where nobody may pass, a bad token may not");
     s->methods = BIT(CODE);
     is(who(ask_for(s, page)), "alice", "where no tokens are taken, it is no concern of ours");
 }
@@ -148,11 +170,14 @@ static void test_session(void)
     is(said(decision), "ADMIT ok 200", "a session lets in");
     is(who(decision), "alice", "who it belongs to");
     is(gate_method_name(decision.method), "code", "by the code flow");
-    ok(!decision.tokens && decision.cookie_count == 0, "no token is opened that nothing needs, no cookie set");
-    ok(the.store.calls == 1 && fake_all_writes(&the.store) == writes, "it costs one look into the store");
+    ok(!decision.tokens && decision.cookie_count == 0,
+       "no token is opened that nothing needs, no cookie set");
+    ok(the.store.calls == 1 && fake_all_writes(&the.store) == writes,
+       "it costs one look into the store");
     s->needs = GATE_NEEDS_ACCESS_TOKEN;
     decision = open_page(s, page);
-    ok(decision.tokens && gate_span_is(decision.tokens->access_token, "at-1"), "where one is needed it is there");
+    ok(decision.tokens && gate_span_is(decision.tokens->access_token, "at-1"),
+       "where one is needed it is there");
 }
 
 static void test_useless_session(void)
@@ -162,7 +187,8 @@ static void test_useless_session(void)
     } rows[] = {
         {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "REDIRECT session_expired 302",
          "CHALLENGE session_expired 401", "a session that is gone"},
-        {"garbage", "REDIRECT session_tampered 302", "CHALLENGE session_tampered 401", "a cookie that is none of ours"},
+        {"garbage", "REDIRECT session_tampered 302", "CHALLENGE session_tampered 401",
+         "a cookie that is none of ours"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -191,15 +217,18 @@ static void test_store_away(void)
     sign_in(s, page);
     the.store.fail_at = 1;
     the.store.fails_ever_after = true;
-    is(said(open_page(s, page)), "FAIL store_unavailable 503", "a store that is away sends nobody to sign in");
+    is(said(open_page(s, page)), "FAIL store_unavailable 503",
+       "a store that is away sends nobody to sign in");
     ok(browser_cookie("__Host-oidc-gate-app") != NULL, "and costs nobody the session");
     s->on_unauthenticated = GATE_UNAUTHENTICATED_PASS;
-    is(said(open_page(s, page)), "FAIL store_unavailable 503", "nor is who cannot be looked up let in as nobody");
+    is(said(open_page(s, page)), "FAIL store_unavailable 503",
+       "nor is who cannot be looked up let in as nobody");
     the.store.fail_at = 0;
     is(said(open_page(s, page)), "ADMIT ok 200", "when it is back all is as before");
 }
 
-/* A session whose access token cannot be renewed lives on; only what needs the token goes without it. */
+/* A session whose access token cannot be renewed lives on; only what needs the token goes without
+ * it. */
 static void test_stale_access_token(void)
 {
     gate_settings *s = world_begin();
@@ -208,7 +237,8 @@ static void test_stale_access_token(void)
     sign_in(s, page);
     world_wait(299);
     s->needs = GATE_NEEDS_ACCESS_TOKEN;
-    is(said(ask_for(s, page)), "ADMIT ok 200", "up to its last second an access token is given to the backend");
+    is(said(ask_for(s, page)), "ADMIT ok 200",
+       "up to its last second an access token is given to the backend");
     world_wait(1);
     is(said(ask_for(s, page)), "CHALLENGE token_expired 401", "and not after that");
     ok(browser_cookie("__Host-oidc-gate-app") != NULL, "the session stays");
@@ -226,7 +256,8 @@ static void test_stricter_place(void)
     sign_in(s, page);
     strict.session.lifetime = 60;
     world_wait(60);
-    is(said(ask_for(&strict, page)), "CHALLENGE session_expired 401", "a session may be too old for one place");
+    is(said(ask_for(&strict, page)), "CHALLENGE session_expired 401",
+       "a session may be too old for one place");
     is(said(ask_for(s, page)), "ADMIT ok 200", "and still good at another");
 }
 

@@ -13,7 +13,8 @@ static const char *parameter(const char *location, const char *name)
 {
     gate_form *form;
 
-    gate_form_parse(the.pool, gate_span_of(apr_pstrdup(the.pool, strchr(location, '?') + 1)), 32, &form);
+    gate_form_parse(the.pool, gate_span_of(apr_pstrdup(the.pool, strchr(location, '?') + 1)), 32,
+                    &form);
     return text_of(gate_form_get(form, name));
 }
 
@@ -40,20 +41,26 @@ static void test_begin(void)
     gate_decision decision = open_page(s, page);
     const char *url = decision.location, *cookie;
 
-    is(said(decision), "REDIRECT no_credential 302", "a page without a session sends the browser away");
-    ok(gate_span_starts(gate_span_of(url), WORLD_ISSUER "/authorize?response_type=code&client_id=c-app&"
-                                                        "redirect_uri=https%3A%2F%2Fwww.example%2Foidc-gate%2Fcallback&"
-                                                        "scope=openid+profile&state="),
+    is(said(decision), "REDIRECT no_credential 302",
+       "a page without a session sends the browser away");
+    ok(gate_span_starts(gate_span_of(url), WORLD_ISSUER
+                        "/authorize?response_type=code&client_id=c-app&"
+                        "redirect_uri=https%3A%2F%2Fwww.example%2Foidc-gate%2Fcallback&"
+                        "scope=openid+profile&state="),
        "to the provider, for a code");
     is(parameter(url, "code_challenge_method"), "S256", "with PKCE");
-    ok(strlen(parameter(url, "state")) == 43 && strlen(parameter(url, "nonce")) == 43, "state and nonce have 256 bits");
+    ok(strlen(parameter(url, "state")) == 43 && strlen(parameter(url, "nonce")) == 43,
+       "state and nonce have 256 bits");
     ok(strcmp(parameter(url, "state"), parameter(url, "nonce")) != 0, "and are not the same");
     ok(decision.cookie_count == 1, "one cookie is set");
     cookie = set_cookie(decision, "__Host-oidc-gate-login-");
-    ok(cookie && strstr(cookie, "; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=Lax"), "for ten minutes");
-    ok(cookie && !strstr(cookie, parameter(url, "state")) && !strstr(cookie, parameter(url, "nonce")),
+    ok(cookie && strstr(cookie, "; Path=/; Max-Age=600; Secure; HttpOnly; SameSite=Lax"),
+       "for ten minutes");
+    ok(cookie && !strstr(cookie, parameter(url, "state")) &&
+           !strstr(cookie, parameter(url, "nonce")),
        "which shows neither state nor nonce");
-    ok(fake_all_writes(&the.store) == the.store.writes[GATE_STORE_DOCUMENT], "nothing is stored but the metadata");
+    ok(fake_all_writes(&the.store) == the.store.writes[GATE_STORE_DOCUMENT],
+       "nothing is stored but the metadata");
     ok(op.at[OP_DISCOVERY].calls == 1 && op_calls() == 1, "which was asked for once");
 }
 
@@ -72,7 +79,8 @@ static void test_abandoned(void)
     ok(fake_all_writes(&the.store) == writes, "200 logins that nobody finishes write nothing");
     ok(the.store.calls == calls, "nor do they ask the store");
     ok(op_calls() == 1, "nor the provider");
-    ok(browser_count("__Host-oidc-gate-login-") == GATE_LOGINS_AT_ONCE, "and leave the newest five cookies");
+    ok(browser_count("__Host-oidc-gate-login-") == GATE_LOGINS_AT_ONCE,
+       "and leave the newest five cookies");
     ok(header < 4096, "of %d bytes in all", (int)header);
 }
 
@@ -85,9 +93,11 @@ static void test_oldest_goes(void)
         answers[i] = op_approve(open_page(s, apr_psprintf(the.pool, "/app/%d", i)).location);
         world_wait(1);
     }
-    is(said(come_back(answers[0])), "REFUSE state_unknown 400", "of six attempts the oldest is dropped");
+    is(said(come_back(answers[0])), "REFUSE state_unknown 400",
+       "of six attempts the oldest is dropped");
     for (int i = 5; i > 0; i--)
-        is(come_back(answers[i]).location, apr_psprintf(the.pool, "/app/%d", i), "attempt %d is finished", i);
+        is(come_back(answers[i]).location, apr_psprintf(the.pool, "/app/%d", i),
+           "attempt %d is finished", i);
 }
 
 static void test_return_to(void)
@@ -118,9 +128,11 @@ static void test_long_return_to(void)
     memset(query, 'q', 8999);
     memset(path, 'p', 8999);
     query[8000] = path[8000] = '\0';
-    is(sign_in(s, apr_pstrcat(the.pool, "/app?", query, NULL)).location, "/app", "too long an address loses its query");
+    is(sign_in(s, apr_pstrcat(the.pool, "/app?", query, NULL)).location, "/app",
+       "too long an address loses its query");
     s = world_begin();
-    is(sign_in(s, apr_pstrcat(the.pool, "/", path, NULL)).location, "/", "too long a path becomes the root");
+    is(sign_in(s, apr_pstrcat(the.pool, "/", path, NULL)).location, "/",
+       "too long a path becomes the root");
 }
 
 static void test_post_is_seen_other(void)
@@ -130,7 +142,8 @@ static void test_post_is_seen_other(void)
 
     s->on_unauthenticated = GATE_UNAUTHENTICATED_LOGIN;
     decision = gate_decide(request_at("POST", page, false), s, &the.gate);
-    is(said(decision), "REDIRECT no_credential 303", "a POST that is sent to sign in becomes a GET (RFC 9700 4.12)");
+    is(said(decision), "REDIRECT no_credential 303",
+       "a POST that is sent to sign in becomes a GET (RFC 9700 4.12)");
 }
 
 static void test_useless_cookies(void)
@@ -143,8 +156,10 @@ static void test_useless_cookies(void)
     alarm(10);
     decision = open_page(s, page);
     alarm(0);
-    is(said(decision), "REDIRECT no_credential 302", "a browser whose cookies of attempts are all useless still signs in");
-    ok(browser_count("__Host-oidc-gate-login-") == 1, "they are taken away, and one takes their place");
+    is(said(decision), "REDIRECT no_credential 302",
+       "a browser whose cookies of attempts are all useless still signs in");
+    ok(browser_count("__Host-oidc-gate-login-") == 1,
+       "they are taken away, and one takes their place");
     ok(decision.cookie_count == 16, "each is named once");
     is(come_back(op_approve(decision.location)).location, page, "and the login is finished");
 }
@@ -162,13 +177,17 @@ static void test_finish(void)
     is(said(decision), "REDIRECT ok 302", "the browser is sent on");
     is(decision.location, page, "to exactly where it wanted to go");
     is(who(decision), "alice", "it is known who signed in");
-    ok(op.at[OP_TOKEN].calls == 1 && op.at[OP_JWKS].calls == 1 && op_calls() == 3, "one token call, one for the keys");
-    ok(strstr(form, "grant_type=authorization_code&code=code-0&redirect_uri=https%3A%2F%2Fwww.example%2Foidc-gate%2Fcallback"
+    ok(op.at[OP_TOKEN].calls == 1 && op.at[OP_JWKS].calls == 1 && op_calls() == 3,
+       "one token call, one for the keys");
+    ok(strstr(form, "grant_type=authorization_code&code=code-0&redirect_uri=https%3A%2F%2Fwww."
+                    "example%2Foidc-gate%2Fcallback"
                     "&code_verifier="),
        "with code, redirect address and verifier");
-    is(op.at[OP_TOKEN].authorization, "Basic Yy1hcHA6Yy1hcHAtc2VjcmV0", "and the client's credentials as Basic");
+    is(op.at[OP_TOKEN].authorization, "Basic Yy1hcHA6Yy1hcHAtc2VjcmV0",
+       "and the client's credentials as Basic");
     cookie = set_cookie(decision, "__Host-oidc-gate-app=");
-    ok(cookie && strstr(cookie, "; Path=/; Secure; HttpOnly; SameSite=Lax"), "the session cookie is set");
+    ok(cookie && strstr(cookie, "; Path=/; Secure; HttpOnly; SameSite=Lax"),
+       "the session cookie is set");
     ok(browser_count("__Host-oidc-gate-login-") == 0, "the attempt's cookie is taken away");
     ok(fake_count(&the.store, GATE_STORE_SESSION, world_clock()) == 1, "one session is filed");
     is(said(open_page(s, page)), "ADMIT ok 200", "and opens the page");
@@ -199,7 +218,8 @@ static void test_tabs(void)
     is(come_back(two).location, "/app/two", "of two tabs the second is finished first");
     is(come_back(one).location, "/app/one", "and the first ends where it began");
     ok(browser_count("__Host-oidc-gate-login-") == 0, "no attempt is left over");
-    ok(fake_count(&the.store, GATE_STORE_SESSION, world_clock()) == 1, "and one session: the later took the earlier's place");
+    ok(fake_count(&the.store, GATE_STORE_SESSION, world_clock()) == 1,
+       "and one session: the later took the earlier's place");
 }
 
 static void test_expired(void)
@@ -226,7 +246,8 @@ static void test_again_in_time(void)
 
     world_wait(GATE_LOGIN_SECONDS);
     answer = op_approve(come_back(answer).location);
-    is(come_back(answer).location, page, "the second time in time, the person still gets to the first page");
+    is(come_back(answer).location, page,
+       "the second time in time, the person still gets to the first page");
     s = world_begin();
     answer = op_approve(open_page(s, page).location);
     world_wait(GATE_LOGIN_SECONDS - 1);
@@ -234,7 +255,8 @@ static void test_again_in_time(void)
     s = world_begin();
     answer = op_approve(open_page(s, page).location);
     world_wait(-2 * GATE_LOGIN_SECONDS);
-    is(said(come_back(answer)), "REDIRECT state_expired 302", "one from the future is begun again as well");
+    is(said(come_back(answer)), "REDIRECT state_expired 302",
+       "one from the future is begun again as well");
 }
 
 static void test_replay(void)
@@ -277,13 +299,16 @@ static void test_foreign_state(void)
     const int reads = the.store.calls, calls = op_calls();
 
     the.cookie_count = 0;
-    is(said(come_back(answer)), "REFUSE state_unknown 400", "another browser cannot finish a login");
+    is(said(come_back(answer)), "REFUSE state_unknown 400",
+       "another browser cannot finish a login");
     open_page(s, page);
-    is(said(come_back("code=c&state=0123456789012345678901234567890123456789012")), "REFUSE state_unknown 400",
-       "a state that was made up is unknown");
-    is(said(come_back(apr_pstrcat(the.pool, answer, "x", NULL))), "REFUSE state_unknown 400", "and so is a longer one");
+    is(said(come_back("code=c&state=0123456789012345678901234567890123456789012")),
+       "REFUSE state_unknown 400", "a state that was made up is unknown");
+    is(said(come_back(apr_pstrcat(the.pool, answer, "x", NULL))), "REFUSE state_unknown 400",
+       "and so is a longer one");
     ok(the.store.calls == reads && op_calls() == calls, "none of them asks store or provider");
-    ok(browser_count("__Host-oidc-gate-login-") == 1, "and none takes away the attempt that is under way");
+    ok(browser_count("__Host-oidc-gate-login-") == 1,
+       "and none takes away the attempt that is under way");
 }
 
 /* The one cookie of an attempt, and what becomes of the login when it is another's. */
@@ -293,17 +318,20 @@ static void test_sealed_elsewhere(void)
     const char *answer = op_approve(open_page(s, page).location);
 
     the.site.origin = "https://another.example";
-    is(said(come_back(answer)), "REFUSE state_unknown 400", "an attempt of another host does not open here");
+    is(said(come_back(answer)), "REFUSE state_unknown 400",
+       "an attempt of another host does not open here");
     s = world_begin();
     answer = op_approve(open_page(s, page).location);
     gate_random_bytes(the.keys, sizeof the.keys[0]);
-    is(said(come_back(answer)), "REFUSE state_unknown 400", "nor one that was sealed with another key");
+    is(said(come_back(answer)), "REFUSE state_unknown 400",
+       "nor one that was sealed with another key");
     s = world_begin();
     answer = op_approve(open_page(s, page).location);
     the.keys[1] = the.keys[0];
     gate_random_bytes(the.keys, sizeof the.keys[0]);
     the.gate.key_count = 2;
-    is(said(come_back(answer)), "REDIRECT ok 302", "but the key before the present one still opens it");
+    is(said(come_back(answer)), "REDIRECT ok 302",
+       "but the key before the present one still opens it");
 }
 
 static void test_tampered_attempt(void)
@@ -334,7 +362,8 @@ static void test_configuration_changed(void)
     const char *answer = op_approve(open_page(s, page).location);
 
     s->name = "renamed";
-    is(said(come_back(answer)), "REFUSE state_unknown 400", "a place that is gone finishes no login");
+    is(said(come_back(answer)), "REFUSE state_unknown 400",
+       "a place that is gone finishes no login");
     s = world_begin();
     answer = op_approve(open_page(s, page).location);
     s->realm.fingerprint = the.other.realm.fingerprint;
@@ -347,13 +376,16 @@ static void test_mixup(void)
     static const struct {
         const char *metadata, *issuer, *said, *name;
     } rows[] = {
-        {"", "&iss=https%3A%2F%2Fop.example", "REDIRECT ok 302", "the issuer that was asked may say so"},
-        {"", "&iss=https%3A%2F%2Fother.example", "REFUSE issuer_mixup 400", "another one may not (RFC 9207)"},
-        {"", "&iss=https%3A%2F%2Fop.example%2F", "REFUSE issuer_mixup 400", "nor one with a slash more"},
+        {"", "&iss=https%3A%2F%2Fop.example", "REDIRECT ok 302",
+         "the issuer that was asked may say so"},
+        {"", "&iss=https%3A%2F%2Fother.example", "REFUSE issuer_mixup 400",
+         "another one may not (RFC 9207)"},
+        {"", "&iss=https%3A%2F%2Fop.example%2F", "REFUSE issuer_mixup 400",
+         "nor one with a slash more"},
         {",\"authorization_response_iss_parameter_supported\":true", "", "REFUSE issuer_mixup 400",
          "where it is promised it must be there"},
-        {",\"authorization_response_iss_parameter_supported\":true", "&iss=https%3A%2F%2Fop.example",
-         "REDIRECT ok 302", "and there it is"},
+        {",\"authorization_response_iss_parameter_supported\":true",
+         "&iss=https%3A%2F%2Fop.example", "REDIRECT ok 302", "and there it is"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -361,7 +393,8 @@ static void test_mixup(void)
         gate_decision decision;
 
         op.metadata_more = rows[i].metadata;
-        decision = come_back(apr_pstrcat(the.pool, op_approve(open_page(s, page).location), rows[i].issuer, NULL));
+        decision = come_back(
+            apr_pstrcat(the.pool, op_approve(open_page(s, page).location), rows[i].issuer, NULL));
         is(said(decision), rows[i].said, "%s", rows[i].name);
         ok(op.at[OP_TOKEN].calls == (decision.reason == GATE_OK), "and then the code is%s sent",
            decision.reason == GATE_OK ? "" : " not");
@@ -385,11 +418,12 @@ static void test_provider_says_no(void)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         gate_settings *s = world_begin();
         const char *state = parameter(open_page(s, page).location, "state");
-        gate_decision decision = come_back(
-            apr_psprintf(the.pool, "error=%s&state=%s&error_description=%%3Cb%%3E%%22", rows[i].error, state));
+        gate_decision decision = come_back(apr_psprintf(
+            the.pool, "error=%s&state=%s&error_description=%%3Cb%%3E%%22", rows[i].error, state));
 
         is(said(decision), rows[i].said, "error=%s", rows[i].error);
-        is(decision.detail, apr_psprintf(the.pool, "%s: <b>\\x22", rows[i].error), "its words are for the log, escaped");
+        is(decision.detail, apr_psprintf(the.pool, "%s: <b>\\x22", rows[i].error),
+           "its words are for the log, escaped");
         ok(op.at[OP_TOKEN].calls == 0, "no token call");
     }
 }
@@ -397,8 +431,15 @@ static void test_provider_says_no(void)
 static void test_malformed(void)
 {
     static const char *const queries[] = {
-        "", "code=c", "state=s", "code=&state=s", "code=c&code=d&state=s", "code=c&state=s&state=s",
-        "code=c&error=access_denied&state=s", "code=c%0a&state=s", "code=%&state=s",
+        "",
+        "code=c",
+        "state=s",
+        "code=&state=s",
+        "code=c&code=d&state=s",
+        "code=c&state=s&state=s",
+        "code=c&error=access_denied&state=s",
+        "code=c%0a&state=s",
+        "code=%&state=s",
     };
     int refused = 0;
 
@@ -427,8 +468,8 @@ static const char *mint_unsigned(apr_pool_t *p, const char *claims)
 {
     const char header[] = "{\"alg\":\"none\"}";
 
-    return apr_pstrcat(p, sign_base64url(p, header, strlen(header)), ".", sign_base64url(p, claims, strlen(claims)), ".",
-                       NULL);
+    return apr_pstrcat(p, sign_base64url(p, header, strlen(header)), ".",
+                       sign_base64url(p, claims, strlen(claims)), ".", NULL);
 }
 
 static const char *mint_with_public_key(apr_pool_t *p, const char *claims)
@@ -444,7 +485,8 @@ static const char *mint_with_secret(apr_pool_t *p, const char *claims)
 
 static const char *mint_with_wrong_secret(apr_pool_t *p, const char *claims)
 {
-    return sign_jwt_hmac(p, GATE_SPAN("not the secret, but just as long"), "HS256", "{\"alg\":\"HS256\"}", claims);
+    return sign_jwt_hmac(p, GATE_SPAN("not the secret, but just as long"), "HS256",
+                         "{\"alg\":\"HS256\"}", claims);
 }
 
 static const char *mint_badly_signed(apr_pool_t *p, const char *claims)
@@ -459,7 +501,8 @@ static const char *mint_with_unknown_key(apr_pool_t *p, const char *claims)
 
 static const char *mint_access_token(apr_pool_t *p, const char *claims)
 {
-    return sign_jwt(p, op.key, "ES256", "{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"at+jwt\"}", claims);
+    return sign_jwt(p, op.key, "ES256", "{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"at+jwt\"}",
+                    claims);
 }
 
 static const char *mint_garbage(apr_pool_t *p, const char *claims)
@@ -488,12 +531,24 @@ static void test_id_tokens(void)
         {"issued long ago", {"iat", "1749990000"}, NULL, GATE_TOKEN_EXPIRED},
         {"no subject", {"sub", NULL}, NULL, GATE_BAD_CLAIM},
         {"an empty subject", {"sub", "\"\""}, NULL, GATE_BAD_CLAIM},
-        {"another access token's hash", {"at_hash", "\"AAAAAAAAAAAAAAAAAAAAAA\""}, NULL, GATE_HASH_MISMATCH},
+        {"another access token's hash",
+         {"at_hash", "\"AAAAAAAAAAAAAAAAAAAAAA\""},
+         NULL,
+         GATE_HASH_MISMATCH},
         {"unsigned", {NULL, NULL}, mint_unsigned, GATE_BAD_ALG},
-        {"signed with the public key as a secret", {NULL, NULL}, mint_with_public_key, GATE_BAD_ALG},
-        {"signed with the client's secret, where that is not allowed", {NULL, NULL}, mint_with_secret, GATE_BAD_ALG},
+        {"signed with the public key as a secret",
+         {NULL, NULL},
+         mint_with_public_key,
+         GATE_BAD_ALG},
+        {"signed with the client's secret, where that is not allowed",
+         {NULL, NULL},
+         mint_with_secret,
+         GATE_BAD_ALG},
         {"signed with another key", {NULL, NULL}, mint_badly_signed, GATE_BAD_SIGNATURE},
-        {"signed with a key that is not published", {NULL, NULL}, mint_with_unknown_key, GATE_UNKNOWN_KID},
+        {"signed with a key that is not published",
+         {NULL, NULL},
+         mint_with_unknown_key,
+         GATE_UNKNOWN_KID},
         {"of the kind of access tokens", {NULL, NULL}, mint_access_token, GATE_WRONG_KIND},
         {"no JWT", {NULL, NULL}, mint_garbage, GATE_MALFORMED_TOKEN},
     };
@@ -505,9 +560,12 @@ static void test_id_tokens(void)
         op.changes[0] = rows[i].change;
         op.mint = rows[i].mint;
         decision = sign_in(s, page);
-        ok(decision.verb == GATE_CHALLENGE && decision.status == 401 && decision.reason == rows[i].reason,
-           "an ID token, %s, is %s (%s)", rows[i].name, gate_reason_name(rows[i].reason), said(decision));
-        ok(!decision.known && !session_cookie() && !the.store.writes[GATE_STORE_SESSION], "and makes no session");
+        ok(decision.verb == GATE_CHALLENGE && decision.status == 401 &&
+               decision.reason == rows[i].reason,
+           "an ID token, %s, is %s (%s)", rows[i].name, gate_reason_name(rows[i].reason),
+           said(decision));
+        ok(!decision.known && !session_cookie() && !the.store.writes[GATE_STORE_SESSION],
+           "and makes no session");
         ok(op.at[OP_JWKS].calls <= 2, "for at most one look for newer keys");
     }
 }
@@ -517,9 +575,11 @@ static void test_max_age(void)
     static const struct {
         const char *max_age, *auth_time, *said, *name;
     } rows[] = {
-        {NULL, NULL, "REDIRECT ok 302", "where no max_age is asked for, auth_time need not be there"},
+        {NULL, NULL, "REDIRECT ok 302",
+         "where no max_age is asked for, auth_time need not be there"},
         {"300", NULL, "CHALLENGE bad_claim 401", "where it is, it must be"},
-        {"300", "1749999800", "REDIRECT ok 302", "who signed in 200 seconds before is recent enough for 300"},
+        {"300", "1749999800", "REDIRECT ok 302",
+         "who signed in 200 seconds before is recent enough for 300"},
         {"300", "1749999600", "CHALLENGE acr_unmet 401", "and 400 seconds are too many"},
         {"0", "1750000100", "REDIRECT ok 302", "where 0 is asked for, it must have been now"},
         {"0", "1749999900", "CHALLENGE acr_unmet 401", "not a while before"},
@@ -546,7 +606,8 @@ static void test_symmetric_id_token(void)
     s->algorithms = GATE_ALG_BIT(GATE_ALG_HS256);
     s->client.secret = gate_span_of("c-app-secret");
     op.mint = mint_with_secret;
-    is(said(sign_in(s, page)), "CHALLENGE bad_alg 401", "HS256 with a secret of under 256 bits is refused");
+    is(said(sign_in(s, page)), "CHALLENGE bad_alg 401",
+       "HS256 with a secret of under 256 bits is refused");
     s->client_auth_given = true;
     s->client.method = GATE_CLIENT_AUTH_BASIC;
     op.mint = mint_with_wrong_secret;
@@ -563,7 +624,8 @@ static void test_no_id_token(void)
     op.at[OP_TOKEN].body = "{\"access_token\":\"at\",\"token_type\":\"bearer\"}";
     decision = come_back(answer);
     is(said(decision), "FAIL idp_error 503", "a login without an ID token is the provider's fault");
-    ok(decision.detail && strstr(decision.detail, "openid"), "and the log says what may be missing");
+    ok(decision.detail && strstr(decision.detail, "openid"),
+       "and the log says what may be missing");
 }
 
 /* --- what may go wrong on the way --- */
@@ -573,7 +635,10 @@ static void test_provider_away(void)
     static const struct {
         op_endpoint endpoint;
         const char *name;
-    } endpoints[] = {{OP_DISCOVERY, "metadata"}, {OP_TOKEN, "token"}, {OP_JWKS, "keys"}, {OP_USERINFO, "userinfo"}};
+    } endpoints[] = {{OP_DISCOVERY, "metadata"},
+                     {OP_TOKEN, "token"},
+                     {OP_JWKS, "keys"},
+                     {OP_USERINFO, "userinfo"}};
     static const struct {
         gate_reason outage;
         int status;
@@ -599,7 +664,8 @@ static void test_provider_away(void)
             decision = open_page(s, page);
             if (decision.verb == GATE_REDIRECT)
                 decision = come_back(op_approve(decision.location));
-            is(said(decision), faults[f].said, "a login whose %s endpoint %s", endpoints[e].name, faults[f].name);
+            is(said(decision), faults[f].said, "a login whose %s endpoint %s", endpoints[e].name,
+               faults[f].name);
             ok(decision.retry_after == 5, "may be tried again");
             ok(at->calls == 1, "and asked once");
             ok(!the.store.writes[GATE_STORE_SESSION] && !session_cookie(), "no session");
@@ -628,7 +694,8 @@ static void test_token_endpoint_refuses(void)
 
         op.at[OP_TOKEN].status = rows[i].status;
         op.at[OP_TOKEN].body = rows[i].body;
-        is(said(sign_in(s, page)), rows[i].said, "the token endpoint answers %d %s", rows[i].status, rows[i].body);
+        is(said(sign_in(s, page)), rows[i].said, "the token endpoint answers %d %s", rows[i].status,
+           rows[i].body);
         ok(op.at[OP_TOKEN].calls == 1, "and is asked once");
     }
 }
@@ -659,8 +726,9 @@ static void test_store_fails(bool ever_after, bool acts)
         else
             bad++;
     } while (the.store.calls >= n && n < 100);
-    ok(good > 0 && bad > 0 && n < 100, "a login with the store silent at call 1 to %d: %d refused, %d good%s%s", n, bad,
-       good, ever_after ? ", silent ever after" : "", acts ? ", written all the same" : "");
+    ok(good > 0 && bad > 0 && n < 100,
+       "a login with the store silent at call 1 to %d: %d refused, %d good%s%s", n, bad, good,
+       ever_after ? ", silent ever after" : "", acts ? ", written all the same" : "");
 }
 
 static void test_no_randomness(bool ever_after)
@@ -676,7 +744,8 @@ static void test_no_randomness(bool ever_after)
         else
             bad++;
     } while (the.random_calls >= n && n < 100);
-    ok(bad >= 6 && good >= 1 && n < 100, "a login without randomness at call 1 to %d: %d refused, %d good%s", n, bad, good,
+    ok(bad >= 6 && good >= 1 && n < 100,
+       "a login without randomness at call 1 to %d: %d refused, %d good%s", n, bad, good,
        ever_after ? ", none ever after" : "");
 }
 
@@ -687,16 +756,19 @@ static void test_store_unsure_of_state(void)
 
     the.store.fail_at = the.store.calls + 1;
     the.store.fails_ever_after = true;
-    is(said(come_back(answer)), "FAIL store_unavailable 503", "where nobody can tell whether a state was used, it is not");
+    is(said(come_back(answer)), "FAIL store_unavailable 503",
+       "where nobody can tell whether a state was used, it is not");
     ok(op.at[OP_TOKEN].calls == 0, "and the code is not sent");
     the.store.fail_at = 0;
-    is(said(come_back(answer)), "REDIRECT ok 302", "with the store back, reloading the page finishes the login");
+    is(said(come_back(answer)), "REDIRECT ok 302",
+       "with the store back, reloading the page finishes the login");
     s = world_begin();
     answer = op_approve(open_page(s, page).location);
     the.store.fail_at = the.store.calls + 1;
     the.store.acts_all_the_same = true;
     come_back(answer);
-    is(said(come_back(answer)), "REFUSE replay 400", "unless the state was marked as used, and only the answer was lost");
+    is(said(come_back(answer)), "REFUSE replay 400",
+       "unless the state was marked as used, and only the answer was lost");
 }
 
 static void test_metadata_away_at_callback(void)
@@ -708,10 +780,12 @@ static void test_metadata_away_at_callback(void)
     world_wait(300);
     memset(the.store.records, 0, sizeof the.store.records);
     op.at[OP_DISCOVERY].outage = GATE_IDP_UNREACHABLE;
-    is(said(come_back(answer)), "FAIL idp_unreachable 503", "without metadata no callback is believed");
+    is(said(come_back(answer)), "FAIL idp_unreachable 503",
+       "without metadata no callback is believed");
     op.at[OP_DISCOVERY].outage = GATE_OK;
     world_wait(GATE_DOCUMENT_RETRY_SECONDS);
-    is(said(come_back(answer)), "REDIRECT ok 302", "when the provider is back, reloading the page finishes the login");
+    is(said(come_back(answer)), "REDIRECT ok 302",
+       "when the provider is back, reloading the page finishes the login");
 }
 
 static void test_callbacks_are_limited(void)
@@ -724,10 +798,12 @@ static void test_callbacks_are_limited(void)
     the.questions_left = 0;
     writes = fake_all_writes(&the.store);
     decision = come_back(answer);
-    is(said(decision), "REFUSE rate_limited 429", "a stranger cannot make us ask for tokens as often as he likes");
+    is(said(decision), "REFUSE rate_limited 429",
+       "a stranger cannot make us ask for tokens as often as he likes");
     ok(decision.retry_after > 0, "he is told to wait");
     is(the.asked_by, "192.0.2.1", "it is his address that is counted");
-    ok(op.at[OP_TOKEN].calls == 0 && fake_all_writes(&the.store) == writes, "nothing is asked, nothing written");
+    ok(op.at[OP_TOKEN].calls == 0 && fake_all_writes(&the.store) == writes,
+       "nothing is asked, nothing written");
     the.questions_left = 1;
     is(said(come_back(answer)), "REDIRECT ok 302", "a moment later the same answer is good");
     ok(the.questions_left == 0, "and counted");
@@ -738,11 +814,13 @@ static void test_sessions_full(void)
     gate_settings *s = world_begin();
 
     the.store.is_full[GATE_STORE_SESSION] = true;
-    is(said(sign_in(s, page)), "FAIL sessions_full 503", "a full store takes no new session, and says so");
+    is(said(sign_in(s, page)), "FAIL sessions_full 503",
+       "a full store takes no new session, and says so");
     ok(!session_cookie(), "no cookie is set for what is not there");
     s = world_begin();
     the.store.is_full[GATE_STORE_MARK] = true;
-    is(said(sign_in(s, page)), "FAIL store_unavailable 503", "nor a login whose state it cannot mark as used");
+    is(said(sign_in(s, page)), "FAIL store_unavailable 503",
+       "nor a login whose state it cannot mark as used");
     ok(op.at[OP_TOKEN].calls == 0, "whose code is not sent then");
 }
 
@@ -764,7 +842,8 @@ static void test_new_id(void)
     come_back(op_approve(decision.location));
     ok(strcmp(session_cookie(), planted.value) != 0, "whoever signs in again gets a new id");
     browser_set(planted.name, planted.value);
-    is(said(ask_for(s, page)), "CHALLENGE session_expired 401", "and the old one is good for nothing");
+    is(said(ask_for(s, page)), "CHALLENGE session_expired 401",
+       "and the old one is good for nothing");
 }
 
 static void test_two_realms(void)
@@ -796,7 +875,8 @@ static void test_answer_of_the_other(void)
 
     open_page(&the.other, "/other");
     decision = come_back(apr_pstrcat(the.pool, one, "&iss=https%3A%2F%2Fother.example", NULL));
-    is(said(decision), "REFUSE issuer_mixup 400", "the other provider cannot answer for the one that was asked");
+    is(said(decision), "REFUSE issuer_mixup 400",
+       "the other provider cannot answer for the one that was asked");
     ok(op.at[OP_TOKEN].calls == 0, "no code is sent anywhere");
 }
 

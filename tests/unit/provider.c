@@ -11,8 +11,8 @@ static const char *ask_metadata(void)
 {
     const gate_metadata *metadata = NULL;
     const char *detail = NULL;
-    gate_reason reason =
-        gate_provider_metadata(request_at("GET", "/", true), &the.gate, the.app.provider, &metadata, &detail);
+    gate_reason reason = gate_provider_metadata(request_at("GET", "/", true), &the.gate,
+                                                the.app.provider, &metadata, &detail);
 
     return reason == GATE_OK && metadata ? "ok" : gate_reason_name(reason);
 }
@@ -20,8 +20,8 @@ static const char *ask_metadata(void)
 static const char *ask_endpoint(gate_endpoint endpoint, const char **detail)
 {
     const char *url = NULL;
-    gate_reason reason =
-        gate_provider_endpoint(request_at("GET", "/", true), &the.gate, the.app.provider, endpoint, &url, detail);
+    gate_reason reason = gate_provider_endpoint(request_at("GET", "/", true), &the.gate,
+                                                the.app.provider, endpoint, &url, detail);
 
     return reason == GATE_OK ? url : gate_reason_name(reason);
 }
@@ -30,7 +30,8 @@ static gate_jwt *jwt_of(const char *text)
 {
     gate_jwt *jwt = NULL;
 
-    sign_must(gate_jwt_read(the.pool, gate_span_of(text), GATE_ALGS_ASYMMETRIC, &jwt) == GATE_OK, text);
+    sign_must(gate_jwt_read(the.pool, gate_span_of(text), GATE_ALGS_ASYMMETRIC, &jwt) == GATE_OK,
+              text);
     return jwt;
 }
 
@@ -38,14 +39,14 @@ static const char *verify(const char *text)
 {
     const char *detail = NULL;
 
-    return gate_reason_name(
-        gate_provider_verify(request_at("GET", "/", true), &the.gate, the.app.provider, jwt_of(text), &detail));
+    return gate_reason_name(gate_provider_verify(request_at("GET", "/", true), &the.gate,
+                                                 the.app.provider, jwt_of(text), &detail));
 }
 
 static const char *verify_offline(const char *text)
 {
-    return gate_reason_name(
-        gate_provider_verify_offline(request_at("GET", "/", true), &the.gate, the.app.provider, jwt_of(text)));
+    return gate_reason_name(gate_provider_verify_offline(request_at("GET", "/", true), &the.gate,
+                                                         the.app.provider, jwt_of(text)));
 }
 
 static const char *token(void)
@@ -76,7 +77,8 @@ static void test_once(void)
         ask_metadata();
     ok(op.at[OP_DISCOVERY].calls == 1, "metadata is asked for once");
     calls = the.store.calls;
-    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), WORLD_ISSUER "/token", "endpoints are found in it");
+    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), WORLD_ISSUER "/token",
+       "endpoints are found in it");
     ok(the.store.calls == calls, "in memory, without the store");
     ok(the.provider_calls == 1, "and the call is counted for the log");
     world_new_process();
@@ -95,7 +97,8 @@ static void test_slow_first_time(void)
     q = request_at("GET", "/", true);
     for (int i = 0; i < 5; i++)
         gate_provider_metadata(q, &the.gate, the.app.provider, &metadata, &detail);
-    ok(op.at[OP_DISCOVERY].calls == 1, "a request that had to wait for metadata does not ask for it again");
+    ok(op.at[OP_DISCOVERY].calls == 1,
+       "a request that had to wait for metadata does not ask for it again");
 }
 
 static void test_no_discovery(void)
@@ -106,26 +109,33 @@ static void test_no_discovery(void)
     world_begin();
     options.endpoints[GATE_ENDPOINT_TOKEN] = WORLD_ISSUER "/other-token";
     the.app.provider = gate_provider_make(the.pool, &options);
-    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), WORLD_ISSUER "/other-token", "what is configured needs no discovery");
-    is(ask_endpoint(GATE_ENDPOINT_JWKS, &detail), "idp_unsuitable", "and what is not configured is not there");
+    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), WORLD_ISSUER "/other-token",
+       "what is configured needs no discovery");
+    is(ask_endpoint(GATE_ENDPOINT_JWKS, &detail), "idp_unsuitable",
+       "and what is not configured is not there");
     ok(detail && strstr(detail, "OIDCGateEndpoint jwks URL"), "the log says how to name it");
     ok(op_calls() == 0, "nobody is asked");
 }
 
 static void test_configured_wins(void)
 {
-    gate_provider_options options = {.issuer = WORLD_ISSUER, .discovery = true, .limits = {.total_ms = 5000}};
+    gate_provider_options options = {
+        .issuer = WORLD_ISSUER, .discovery = true, .limits = {.total_ms = 5000}};
     const char *detail = NULL;
     const gate_metadata *metadata;
 
     world_begin();
     options.endpoints[GATE_ENDPOINT_TOKEN] = WORLD_ISSUER "/other-token";
     the.app.provider = gate_provider_make(the.pool, &options);
-    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), WORLD_ISSUER "/other-token", "a configured endpoint wins");
+    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), WORLD_ISSUER "/other-token",
+       "a configured endpoint wins");
     ok(op_calls() == 0, "without looking for another");
-    gate_provider_metadata(request_at("GET", "/", true), &the.gate, the.app.provider, &metadata, &detail);
-    is(metadata->endpoints[GATE_ENDPOINT_TOKEN], WORLD_ISSUER "/other-token", "and stands in the metadata too");
-    is(metadata->endpoints[GATE_ENDPOINT_JWKS], WORLD_ISSUER "/jwks", "beside what the provider says");
+    gate_provider_metadata(request_at("GET", "/", true), &the.gate, the.app.provider, &metadata,
+                           &detail);
+    is(metadata->endpoints[GATE_ENDPOINT_TOKEN], WORLD_ISSUER "/other-token",
+       "and stands in the metadata too");
+    is(metadata->endpoints[GATE_ENDPOINT_JWKS], WORLD_ISSUER "/jwks",
+       "beside what the provider says");
 }
 
 static void test_unsuitable(void)
@@ -134,10 +144,11 @@ static void test_unsuitable(void)
         const char *body, *reason, *name;
     } rows[] = {
         {"{\"issuer\":\"https://evil.example\"}", "idp_unsuitable", "of another issuer"},
-        {"{\"issuer\":\"https://op.example/\"}", "idp_unsuitable", "of an issuer with a slash more"},
+        {"{\"issuer\":\"https://op.example/\"}", "idp_unsuitable",
+         "of an issuer with a slash more"},
         {"{}", "idp_unsuitable", "without an issuer"},
-        {"{\"issuer\":\"https://op.example\",\"token_endpoint\":\"http://op.example/token\"}", "idp_unsuitable",
-         "with an endpoint that is not https"},
+        {"{\"issuer\":\"https://op.example\",\"token_endpoint\":\"http://op.example/token\"}",
+         "idp_unsuitable", "with an endpoint that is not https"},
         {"<html>", "idp_error", "that is a page"},
         {"[]", "idp_error", "that is a list"},
     };
@@ -186,7 +197,8 @@ static void test_stale(void)
     world_wait(GATE_DOCUMENT_RETRY_SECONDS);
     is(ask_metadata(), "ok", "a little later too");
     ok(op.at[OP_DISCOVERY].calls == 4, "when it is tried once more");
-    world_wait(GATE_DOCUMENT_STALE_SECONDS - GATE_DOCUMENT_FRESH_SECONDS - GATE_DOCUMENT_RETRY_SECONDS - 1);
+    world_wait(GATE_DOCUMENT_STALE_SECONDS - GATE_DOCUMENT_FRESH_SECONDS -
+               GATE_DOCUMENT_RETRY_SECONDS - 1);
     is(ask_metadata(), "ok", "up to a day");
     world_wait(1);
     is(ask_metadata(), "idp_timeout", "and no longer");
@@ -205,7 +217,8 @@ static void test_stale_for_a_new_process(void)
     op.at[OP_DISCOVERY].outage = GATE_IDP_UNREACHABLE;
     world_wait(GATE_DOCUMENT_STALE_SECONDS - 10);
     world_new_process();
-    is(ask_metadata(), "ok", "a process that starts while the provider is away serves what the store has");
+    is(ask_metadata(), "ok",
+       "a process that starts while the provider is away serves what the store has");
 }
 
 static void test_clock_goes_back(void)
@@ -277,8 +290,8 @@ static void test_rotation_without_kid(void)
     is(verify(sign_jwt(the.pool, op.key, "ES256", header, claims)), "ok",
        "a token that names no key is tried with newer ones");
     ok(op.at[OP_JWKS].calls == 2, "after one look for them");
-    is(verify(sign_jwt(the.pool, sign_make_key(the.pool, "P-256"), "ES256", header, claims)), "bad_signature",
-       "if none fits, it is badly signed");
+    is(verify(sign_jwt(the.pool, sign_make_key(the.pool, "P-256"), "ES256", header, claims)),
+       "bad_signature", "if none fits, it is badly signed");
     ok(op.at[OP_JWKS].calls == 2, "and that makes nobody ask again");
 }
 
@@ -296,7 +309,8 @@ static void test_flood(void)
         if (i % 10 == 0)
             world_new_process();
         the.now_ms += 500;
-        unknown += !strcmp(verify(sign_jwt(the.pool, foreign, "ES256", header, "{}")), "unknown_kid");
+        unknown +=
+            !strcmp(verify(sign_jwt(the.pool, foreign, "ES256", header, "{}")), "unknown_kid");
     }
     ok(unknown == 100, "a hundred tokens with keys that do not exist are refused");
     ok(op.at[OP_JWKS].calls == 2, "at the cost of one call in a minute, over all processes");
@@ -312,7 +326,8 @@ static void test_store_away_in_flood(void)
     rotate("k2");
     for (int i = 0; i < 10; i++)
         verify(token());
-    ok(op.at[OP_JWKS].calls == 1, "where nobody can tell who asked last, nobody asks for newer keys");
+    ok(op.at[OP_JWKS].calls == 1,
+       "where nobody can tell who asked last, nobody asks for newer keys");
     is(verify(token()), "unknown_kid", "and an unknown key is unknown");
 }
 
@@ -342,9 +357,11 @@ static void test_offline(void)
     verify(token());
     world_new_process();
     is(verify_offline(token()), "ok", "keys in the store are");
-    is(verify_offline(sign_jwt(the.pool, sign_make_key(the.pool, "P-256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"k1\"}", "{}")),
+    is(verify_offline(sign_jwt(the.pool, sign_make_key(the.pool, "P-256"), "ES256",
+                               "{\"alg\":\"ES256\",\"kid\":\"k1\"}", "{}")),
        "bad_signature", "and show a bad signature");
-    is(verify_offline(sign_jwt(the.pool, sign_make_key(the.pool, "P-256"), "ES256", "{\"alg\":\"ES256\"}", "{}")),
+    is(verify_offline(sign_jwt(the.pool, sign_make_key(the.pool, "P-256"), "ES256",
+                               "{\"alg\":\"ES256\"}", "{}")),
        "unknown_kid", "unless the token names no key, and newer ones might fit");
 }
 
@@ -376,7 +393,8 @@ static void test_two_providers(void)
 
     world_begin();
     ask_metadata();
-    gate_provider_endpoint(request_at("GET", "/", true), &the.gate, the.other.provider, GATE_ENDPOINT_TOKEN, &url, &detail);
+    gate_provider_endpoint(request_at("GET", "/", true), &the.gate, the.other.provider,
+                           GATE_ENDPOINT_TOKEN, &url, &detail);
     is(url, OTHER_ISSUER "/token", "another provider has its own metadata");
     ok(op.at[OP_DISCOVERY].calls == 2, "asked for by itself");
 }
@@ -390,7 +408,8 @@ static void test_store_fails(void)
         the.store.fail_at = ++n;
         good += !strcmp(verify(token()), "ok");
     } while (the.store.calls >= n && n < 50);
-    ok(good > 1 && n < 50, "keys are had, or not, with the store silent at call 1 to %d: %d times", n, good);
+    ok(good > 1 && n < 50, "keys are had, or not, with the store silent at call 1 to %d: %d times",
+       n, good);
     world_begin();
     the.store.is_full[GATE_STORE_DOCUMENT] = true;
     is(ask_metadata(), "store_unavailable", "without room for a lease nobody asks");
@@ -438,8 +457,9 @@ static const char *ask_userinfo(void)
     const char *detail = NULL;
     gate_answer answer;
 
-    return gate_reason_name(gate_provider_ask(request_at("GET", "/", true), &the.gate, the.app.provider,
-                                              GATE_ENDPOINT_USERINFO, &question, &answer, &detail));
+    return gate_reason_name(gate_provider_ask(request_at("GET", "/", true), &the.gate,
+                                              the.app.provider, GATE_ENDPOINT_USERINFO, &question,
+                                              &answer, &detail));
 }
 
 static void test_breaker(void)
@@ -478,12 +498,15 @@ static void test_client_auth(void)
         const char *reason, *name;
     } rows[] = {
         {"", true, true, false, "ok", "nothing said: basic"},
-        {",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",\"client_secret_basic\"]", true, true, false,
-         "ok", "both: basic"},
-        {",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\"]", true, false, true, "ok", "post alone"},
-        {",\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\"]", true, false, false, "idp_unsuitable",
-         "none that the gate has"},
-        {",\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"]", false, false, false, "ok", "no secret"},
+        {",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",\"client_secret_"
+         "basic\"]",
+         true, true, false, "ok", "both: basic"},
+        {",\"token_endpoint_auth_methods_supported\":[\"client_secret_post\"]", true, false, true,
+         "ok", "post alone"},
+        {",\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\"]", true, false, false,
+         "idp_unsuitable", "none that the gate has"},
+        {",\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\"]", false, false,
+         false, "ok", "no secret"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -496,11 +519,12 @@ static void test_client_auth(void)
         op.metadata_more = rows[i].metadata;
         if (!rows[i].has_secret)
             s->client.secret = (gate_span){NULL, 0};
-        reason = gate_provider_question(request_at("GET", "/", true), &the.gate, s, GATE_ENDPOINT_TOKEN, form, &question,
-                                        &detail);
+        reason = gate_provider_question(request_at("GET", "/", true), &the.gate, s,
+                                        GATE_ENDPOINT_TOKEN, form, &question, &detail);
         text = gate_form_text(form);
         is(gate_reason_name(reason), rows[i].reason, "client authentication: %s", rows[i].name);
-        ok(rows[i].basic == (question.authorization != NULL) && rows[i].post == (strstr(text, "client_secret=") != NULL),
+        ok(rows[i].basic == (question.authorization != NULL) &&
+               rows[i].post == (strstr(text, "client_secret=") != NULL),
            "the secret stands where it should");
     }
 }
@@ -518,7 +542,8 @@ static void test_tend(void)
     ok(op.at[OP_DISCOVERY].calls == 1 && op.at[OP_JWKS].calls == 1, "nor what is fresh");
     world_wait(1);
     tend();
-    ok(op.at[OP_DISCOVERY].calls == 2 && op.at[OP_JWKS].calls == 2, "what grows old is asked for before anybody waits for it");
+    ok(op.at[OP_DISCOVERY].calls == 2 && op.at[OP_JWKS].calls == 2,
+       "what grows old is asked for before anybody waits for it");
     world_wait(GATE_DOCUMENT_FRESH_SECONDS / 2);
     verify(token());
     ok(op.at[OP_DISCOVERY].calls == 2 && op.at[OP_JWKS].calls == 2, "and then is fresh for all");
@@ -543,7 +568,8 @@ static void test_documents_are_freed(void)
     world_wait(GATE_DOCUMENT_FRESH_SECONDS);
     ask_metadata();
     is(metadata->endpoints[GATE_ENDPOINT_TOKEN], WORLD_ISSUER "/token",
-       "a document is there as long as the request that looks at it, also when a newer one has come");
+       "a document is there as long as the request that looks at it, also when a newer one has "
+       "come");
     apr_pool_destroy(request);
     is(ask_metadata(), "ok", "and its end takes nothing from others");
 }

@@ -45,12 +45,14 @@ static void test_in_time(void)
     decision = ask_for(s, page);
     is(said(decision), "ADMIT ok 200", "then it is renewed");
     is(token_of(decision), "at-2", "and the backend gets the new one");
-    ok(op.at[OP_TOKEN].calls == 1 && strstr(op.at[OP_TOKEN].form, "grant_type=refresh_token&refresh_token=rt-0"),
+    ok(op.at[OP_TOKEN].calls == 1 &&
+           strstr(op.at[OP_TOKEN].form, "grant_type=refresh_token&refresh_token=rt-0"),
        "for one call");
     is(token_of(ask_for(s, page)), "at-2", "and so does the next request");
     ok(op.at[OP_TOKEN].calls == 1, "without another");
     world_wait(DUE);
-    is(token_of(ask_for(s, page)), "at-3", "the new refresh token was kept: it renews the next time");
+    is(token_of(ask_for(s, page)), "at-3",
+       "the new refresh token was kept: it renews the next time");
     ok(op.reuses == 0 && op_most_sent() == 1, "no refresh token is sent twice");
     is(who(ask_for(s, page)), "alice", "and it is still the same person");
 }
@@ -72,8 +74,8 @@ static void test_lifetime_stays(void)
 
     world_wait(DUE);
     ask_for(s, page);
-    ok(filed->record.version != before.version && filed->record.created == before.created
-           && filed->record.expires == before.expires && filed->record.idle == before.idle,
+    ok(filed->record.version != before.version && filed->record.created == before.created &&
+           filed->record.expires == before.expires && filed->record.idle == before.idle,
        "a renewal makes no session live longer");
 }
 
@@ -122,11 +124,13 @@ static void test_scope(void)
     world_wait(DUE);
     decision = ask_for(s, page);
     is(text_of(gate_identity_scope(decision.identity)), "openid",
-       "a scope that is not said again is the one that was granted, not the one that was asked for");
+       "a scope that is not said again is the one that was granted, not the one that was asked "
+       "for");
     op.scope = "openid email";
     world_wait(DUE);
     decision = ask_for(s, page);
-    is(text_of(gate_identity_scope(decision.identity)), "openid email", "one that is said is taken");
+    is(text_of(gate_identity_scope(decision.identity)), "openid email",
+       "one that is said is taken");
 }
 
 /* --- many at once --- */
@@ -214,12 +218,15 @@ static void test_dead_leader(void)
     fake_return(&the.store, &at_work);
     world_wait(55);
     decision = ask_for(s, page);
-    is(said(decision), "ADMIT ok 200", "after one died over a renewal the old access token serves to its end");
+    is(said(decision), "ADMIT ok 200",
+       "after one died over a renewal the old access token serves to its end");
     is(token_of(decision), "at-1", "and no other");
-    ok(op.at[OP_TOKEN].calls == 1, "the refresh token, which may have been used, is not sent again");
+    ok(op.at[OP_TOKEN].calls == 1,
+       "the refresh token, which may have been used, is not sent again");
     world_wait(5);
     is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "then the session is over");
-    ok(!has_session() && !browser_cookie("__Host-oidc-gate-app"), "in the store and in the browser");
+    ok(!has_session() && !browser_cookie("__Host-oidc-gate-app"),
+       "in the store and in the browser");
     ok(op_most_sent() == 1 && op.reuses == 0, "the refresh token was never sent again");
 }
 
@@ -233,15 +240,18 @@ static void test_dead_leader_where_no_token_is_needed(void)
     ask_for(s, page);
     fake_return(&the.store, &at_work);
     world_wait(30);
-    is(said(ask_for(s, page)), "ADMIT ok 200", "who it is, is believed as long as the access token lives");
+    is(said(ask_for(s, page)), "ADMIT ok 200",
+       "who it is, is believed as long as the access token lives");
     world_wait(EXPIRED);
-    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "and no longer where it cannot be renewed");
+    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401",
+       "and no longer where it cannot be renewed");
     ok(op_most_sent() == 1, "the refresh token is not sent again");
 }
 
 /* --- the provider does not play its part --- */
 
-/* What a renewal comes to, when it is due and when it is overdue; and what becomes of the session. */
+/* What a renewal comes to, when it is due and when it is overdue; and what becomes of the session.
+ */
 static void test_faults(void)
 {
     static const struct {
@@ -252,15 +262,19 @@ static void test_faults(void)
         const char *body;
         const char *due, *overdue, *recovered;
     } rows[] = {
-        {"cannot be reached", GATE_IDP_UNREACHABLE, false, 0, NULL, "ADMIT ok 200", "FAIL idp_unreachable 503", "at-2"},
+        {"cannot be reached", GATE_IDP_UNREACHABLE, false, 0, NULL, "ADMIT ok 200",
+         "FAIL idp_unreachable 503", "at-2"},
         {"answers 500", GATE_OK, false, 500, "", "ADMIT ok 200", "FAIL idp_error 503", "at-2"},
         {"is busy", GATE_OK, false, 429, "", "ADMIT ok 200", "FAIL idp_error 503", "at-2"},
-        {"is behind a closed door", GATE_OK, false, 404, "<html>", "ADMIT ok 200", "FAIL idp_error 503", "at-2"},
-        {"does not know the gate any more", GATE_OK, false, 401, "{\"error\":\"invalid_client\"}", "ADMIT ok 200",
-         "FAIL idp_rejected_gateway 502", "at-2"},
-        {"takes too long", GATE_IDP_TIMEOUT, true, 0, NULL, "ADMIT ok 200", "FAIL idp_timeout 503", NULL},
+        {"is behind a closed door", GATE_OK, false, 404, "<html>", "ADMIT ok 200",
+         "FAIL idp_error 503", "at-2"},
+        {"does not know the gate any more", GATE_OK, false, 401, "{\"error\":\"invalid_client\"}",
+         "ADMIT ok 200", "FAIL idp_rejected_gateway 502", "at-2"},
+        {"takes too long", GATE_IDP_TIMEOUT, true, 0, NULL, "ADMIT ok 200", "FAIL idp_timeout 503",
+         NULL},
         {"breaks off", GATE_IDP_ERROR, true, 0, NULL, "ADMIT ok 200", "FAIL idp_error 503", NULL},
-        {"answers with a page", GATE_OK, true, 200, "<html>", "ADMIT ok 200", "FAIL idp_error 503", NULL},
+        {"answers with a page", GATE_OK, true, 200, "<html>", "ADMIT ok 200", "FAIL idp_error 503",
+         NULL},
         {"says that the grant is over", GATE_OK, false, 400, "{\"error\":\"invalid_grant\"}",
          "CHALLENGE refresh_failed 401", "CHALLENGE refresh_failed 401", NULL},
         {"allows the gate no renewal", GATE_OK, false, 400, "{\"error\":\"unauthorized_client\"}",
@@ -286,7 +300,8 @@ static void test_faults(void)
             is(token_of(decision), "at-1", "the old token serves");
         ok(has_session() == (decision.verb != GATE_CHALLENGE), "the session %s",
            decision.verb == GATE_CHALLENGE ? "is over" : "stays");
-        is(said(ask_for(s, page)), decision.verb == GATE_CHALLENGE ? "CHALLENGE no_credential 401" : expected,
+        is(said(ask_for(s, page)),
+           decision.verb == GATE_CHALLENGE ? "CHALLENGE no_credential 401" : expected,
            "the next one fares alike");
         ok(op.at[OP_TOKEN].calls == 1, "without a call of its own");
         world_wait(EXPIRED);
@@ -306,7 +321,8 @@ static void test_pages_sign_in_again(void)
 
     world_wait(DUE);
     op.grant_is_over = true;
-    is(said(open_page(s, page)), "REDIRECT refresh_failed 302", "whose grant is over is sent to sign in");
+    is(said(open_page(s, page)), "REDIRECT refresh_failed 302",
+       "whose grant is over is sent to sign in");
     ok(!has_session(), "without a session");
 }
 
@@ -320,7 +336,8 @@ static void test_metadata_away(void)
     while (fake_first(&the.store, GATE_STORE_DOCUMENT))
         fake_first(&the.store, GATE_STORE_DOCUMENT)->filed = false;
     op.at[OP_DISCOVERY].outage = GATE_IDP_TIMEOUT;
-    is(said(ask_for(s, page)), "FAIL idp_timeout 503", "where it is not known whom to ask, nothing is sent");
+    is(said(ask_for(s, page)), "FAIL idp_timeout 503",
+       "where it is not known whom to ask, nothing is sent");
     ok(has_session(), "and the session stays");
     op.at[OP_DISCOVERY].outage = GATE_OK;
     world_wait(GATE_DOCUMENT_RETRY_SECONDS);
@@ -335,19 +352,24 @@ static void test_another_person(void)
 
     world_wait(DUE);
     op.subject = "mallory";
-    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "a renewal never makes another person of somebody");
+    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401",
+       "a renewal never makes another person of somebody");
     ok(!has_session(), "the session is over");
 }
 
 static const char *mint_badly(apr_pool_t *p, const char *claims)
 {
-    return sign_jwt(p, sign_make_key(p, "P-256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"k1\"}", claims);
+    return sign_jwt(p, sign_make_key(p, "P-256"), "ES256", "{\"alg\":\"ES256\",\"kid\":\"k1\"}",
+                    claims);
 }
 
 static void test_bad_id_token(void)
 {
     static const claim_change changes[] = {
-        {"aud", "\"c-other\""}, {"iss", "\"https://other.example\""}, {"exp", "1"}, {"sub", NULL},
+        {"aud", "\"c-other\""},
+        {"iss", "\"https://other.example\""},
+        {"exp", "1"},
+        {"sub", NULL},
     };
 
     for (size_t i = 0; i <= sizeof changes / sizeof *changes; i++) {
@@ -358,8 +380,8 @@ static void test_bad_id_token(void)
             op.changes[0] = changes[i];
         else
             op.mint = mint_badly;
-        is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "an ID token with another %s ends the session",
-           op.mint ? "signature" : changes[i].name);
+        is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401",
+           "an ID token with another %s ends the session", op.mint ? "signature" : changes[i].name);
         ok(!has_session(), "for good");
     }
 }
@@ -375,7 +397,8 @@ static void test_userinfo_away(void)
     world_wait(DUE);
     op.at[OP_USERINFO].outage = GATE_IDP_UNREACHABLE;
     decision = ask_for(s, page);
-    is(said(decision), "ADMIT ok 200", "where userinfo is away at a renewal, what was known serves");
+    is(said(decision), "ADMIT ok 200",
+       "where userinfo is away at a renewal, what was known serves");
     is(token_of(decision), "at-1", "with the access token that goes with it");
     is(claim_of(decision.identity, "nickname"), "al", "and the claims");
     world_wait(EXPIRED - DUE);
@@ -395,7 +418,8 @@ static void test_userinfo_refuses(void)
     sign_in(s, page);
     world_wait(DUE);
     op.at[OP_USERINFO].status = 401;
-    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "where userinfo refuses the new token the session is over");
+    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401",
+       "where userinfo refuses the new token the session is over");
     ok(!has_session(), "and gone");
 }
 
@@ -412,7 +436,8 @@ static void test_ended_meanwhile(void)
 
     world_wait(DUE);
     op.at[OP_TOKEN].during = end_session;
-    is(said(ask_for(s, page)), "CHALLENGE session_expired 401", "who signs out while a renewal goes on is signed out");
+    is(said(ask_for(s, page)), "CHALLENGE session_expired 401",
+       "who signs out while a renewal goes on is signed out");
     ok(!has_session(), "and no late answer brings the session back");
     is(said(ask_for(s, page)), "CHALLENGE session_expired 401", "now or later");
 }
@@ -425,7 +450,8 @@ static void test_ended_while_waiting(void)
     ask_for(settings, page);
     fake_return(&the.store, &at_work);
     the.meanwhile = end_session;
-    is(said(ask_for(settings, page)), "CHALLENGE session_expired 401", "nor does one who waited come in");
+    is(said(ask_for(settings, page)), "CHALLENGE session_expired 401",
+       "nor does one who waited come in");
     ok(op.at[OP_TOKEN].calls == 1, "or ask");
 }
 
@@ -478,7 +504,8 @@ static void test_store_fails(bool ever_after, bool acts, bool is_overdue)
         else
             bad++;
         wrong += decision.verb == GATE_ADMIT && strcmp(who(decision), "alice") != 0;
-        wrong += decision.verb == GATE_ADMIT && is_overdue && strcmp(token_of(decision), "at-2") != 0;
+        wrong +=
+            decision.verb == GATE_ADMIT && is_overdue && strcmp(token_of(decision), "at-2") != 0;
         the.store.fail_at = 0;
         for (int i = 0; i < 4; i++) {
             world_wait(100);
@@ -487,8 +514,10 @@ static void test_store_fails(bool ever_after, bool acts, bool is_overdue)
         wrong += op.reuses;
     } while (calls >= n && n < 50);
     ok(good && bad && !wrong && n < 50,
-       "a renewal with the store silent at call 1 to %d: %d refused, %d good, no refresh token twice%s%s%s", n, bad, good,
-       ever_after ? ", silent ever after" : "", acts ? ", written all the same" : "", is_overdue ? ", overdue" : "");
+       "a renewal with the store silent at call 1 to %d: %d refused, %d good, no refresh token "
+       "twice%s%s%s",
+       n, bad, good, ever_after ? ", silent ever after" : "", acts ? ", written all the same" : "",
+       is_overdue ? ", overdue" : "");
 }
 
 static void test_no_randomness(void)

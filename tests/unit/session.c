@@ -10,13 +10,15 @@ static const char name[] = "__Host-oidc-gate-app";
 /* A session of the-subject; its cookie is in the browser. */
 static gate_reason create(gate_settings *s, gate_tokens *tokens)
 {
-    const gate_tokens usual = {.access_token = GATE_SPAN("the-access-token"), .refresh_token = GATE_SPAN("rt")};
+    const gate_tokens usual = {.access_token = GATE_SPAN("the-access-token"),
+                               .refresh_token = GATE_SPAN("rt")};
     gate_span identity;
     const char *cookie = NULL;
     gate_reason reason;
 
     identity_encode(the.pool, "{\"email\":\"alice@example.com\"}", &identity);
-    reason = gate_session_create(request_at("GET", "/", true), s, &the.gate, identity, tokens ? tokens : &usual, &cookie);
+    reason = gate_session_create(request_at("GET", "/", true), s, &the.gate, identity,
+                                 tokens ? tokens : &usual, &cookie);
     if (reason == GATE_OK)
         browser_take(cookie);
     return reason;
@@ -58,8 +60,9 @@ static void test_round_trip(void)
     ok(!holds(filed->record.value, "alice") && !holds(filed->record.value, "the-access-token"),
        "in the store nothing of it can be read");
     gate_base64url_decode(the.pool, gate_span_of(browser_cookie(name)), &cookie);
-    ok(!holds((gate_span){(const char *)filed, sizeof *filed}, apr_pstrmemdup(the.pool, cookie.ptr, 16))
-           && !holds(filed->record.value, apr_pstrmemdup(the.pool, cookie.ptr + 16, 16)),
+    ok(!holds((gate_span){(const char *)filed, sizeof *filed},
+              apr_pstrmemdup(the.pool, cookie.ptr, 16)) &&
+           !holds(filed->record.value, apr_pstrmemdup(the.pool, cookie.ptr + 16, 16)),
        "nor do the cookie's halves stand there");
 }
 
@@ -70,9 +73,12 @@ static void test_cookies(void)
     } rows[] = {
         {"", "no_credential", "an empty cookie is none"},
         {"x", "session_tampered", "a short one was never ours"},
-        {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "session_expired", "one of the right form that nothing is filed under"},
-        {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", "session_tampered", "one with trailing bits"},
-        {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+A", "session_tampered", "one in another alphabet"},
+        {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "session_expired",
+         "one of the right form that nothing is filed under"},
+        {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", "session_tampered",
+         "one with trailing bits"},
+        {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA+A", "session_tampered",
+         "one in another alphabet"},
         {"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "session_tampered", "one that is longer"},
         {"\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", "session_tampered", "one in quotes"},
     };
@@ -104,8 +110,8 @@ static void test_tampered(void)
         expired += !strcmp(found, "session_expired");
         tampered += !strcmp(found, "session_tampered");
     }
-    ok(expired + tampered == 43 && expired >= 21 && tampered >= 21, "no changed character is overlooked: %d lead nowhere, %d open nothing", expired,
-       tampered);
+    ok(expired + tampered == 43 && expired >= 21 && tampered >= 21,
+       "no changed character is overlooked: %d lead nowhere, %d open nothing", expired, tampered);
     browser_set(name, good);
     is(find_as(s), "ok", "the right one still opens");
 }
@@ -115,7 +121,8 @@ static void test_twice(void)
     gate_settings *s = world_begin();
 
     create(s, NULL);
-    the.cookies[the.cookie_count++] = (world_cookie){name, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    the.cookies[the.cookie_count++] =
+        (world_cookie){name, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
     is(find_as(s), "session_tampered", "of two cookies of that name neither is believed");
     the.cookies[1].value = the.cookies[0].value;
     is(find_as(s), "session_tampered", "not even where they are the same");
@@ -127,7 +134,8 @@ static void test_foreign_realm(void)
 
     create(s, NULL);
     the.other.realm.tag = s->realm.tag;
-    is(find_as(&the.other), "session_expired", "another realm does not find it, even under the same name");
+    is(find_as(&the.other), "session_expired",
+       "another realm does not find it, even under the same name");
     the.other.realm.fingerprint = s->realm.fingerprint;
     is(find_as(&the.other), "ok", "another place of the same realm does");
 }
@@ -145,7 +153,8 @@ static void test_another_record(void)
             theirs = &the.store.records[i];
     }
     theirs->record.value = mine->record.value;
-    is(find_as(s), "session_tampered", "a record that somebody put under another's key opens for nobody");
+    is(find_as(s), "session_tampered",
+       "a record that somebody put under another's key opens for nobody");
 }
 
 static void test_damaged_record(void)
@@ -224,13 +233,16 @@ static void test_end(void)
     gate_session_find(q, s, &the.gate, &session);
     is(gate_reason_name(gate_session_end(q, &the.gate, &session)), "ok", "a session is ended");
     is(find_as(s), "session_expired", "and its cookie is good for nothing");
-    is(gate_reason_name(gate_session_end(q, &the.gate, &session)), "ok", "to end it again is no error");
+    is(gate_reason_name(gate_session_end(q, &the.gate, &session)), "ok",
+       "to end it again is no error");
     cookie = gate_session_cookie_end(q, s);
-    is(cookie, "__Host-oidc-gate-app=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax", "the browser is told to forget it");
+    is(cookie, "__Host-oidc-gate-app=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax",
+       "the browser is told to forget it");
     the.site.secure = false;
     the.site.cookie = "oidc-gate";
     the.site.samesite = "Strict";
-    is(gate_session_cookie_end(q, s), "oidc-gate-app=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict",
+    is(gate_session_cookie_end(q, s),
+       "oidc-gate-app=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict",
        "in the way in which it was set");
 }
 
@@ -241,13 +253,16 @@ static void test_store_fails(void)
     gate_session session;
 
     the.store.fail_at = 1;
-    is(gate_reason_name(create(s, NULL)), "store_unavailable", "what may not be filed is no session");
+    is(gate_reason_name(create(s, NULL)), "store_unavailable",
+       "what may not be filed is no session");
     create(s, NULL);
     the.store.fail_at = the.store.calls + 1;
-    is(find_as(s), "store_unavailable", "what cannot be looked up is not found, and not gone either");
+    is(find_as(s), "store_unavailable",
+       "what cannot be looked up is not found, and not gone either");
     gate_session_find(q, s, &the.gate, &session);
     the.store.fail_at = the.store.calls + 1;
-    is(gate_reason_name(gate_session_end(q, &the.gate, &session)), "store_unavailable", "an end that is not sure is said to be none");
+    is(gate_reason_name(gate_session_end(q, &the.gate, &session)), "store_unavailable",
+       "an end that is not sure is said to be none");
     the.store.is_full[GATE_STORE_SESSION] = true;
     is(gate_reason_name(create(s, NULL)), "sessions_full", "a full store says so");
 }
@@ -259,7 +274,8 @@ static void test_too_large(void)
     gate_tokens tokens = {.userinfo = {text, GATE_STORE_MAX_VALUE}};
 
     memset(text, 'x', GATE_STORE_MAX_VALUE);
-    is(gate_reason_name(create(s, &tokens)), "session_too_large", "what is larger than a record may be is refused as such");
+    is(gate_reason_name(create(s, &tokens)), "session_too_large",
+       "what is larger than a record may be is refused as such");
 }
 
 static void test_no_randomness(void)
@@ -268,7 +284,8 @@ static void test_no_randomness(void)
         gate_settings *s = world_begin();
 
         the.random_fails_at = n;
-        is(gate_reason_name(create(s, NULL)), "internal", "without randomness at call %d there is no session", n);
+        is(gate_reason_name(create(s, NULL)), "internal",
+           "without randomness at call %d there is no session", n);
         ok(!fake_first(&the.store, GATE_STORE_SESSION), "and nothing is filed");
     }
 }

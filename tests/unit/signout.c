@@ -10,9 +10,11 @@ static const char cookie[] = "__Host-oidc-gate-app";
 /* Whoever asks to be signed out: with that method, and these parameters. */
 static gate_decision leave_by(const char *method, const char *parameters)
 {
-    const char *uri = apr_pstrcat(the.pool, "/oidc-gate/logout", parameters ? "?" : "", parameters, NULL);
+    const char *uri =
+        apr_pstrcat(the.pool, "/oidc-gate/logout", parameters ? "?" : "", parameters, NULL);
 
-    return browser_see(gate_sign_out(request_at(method, uri, true), &the.site, &the.gate, gate_span_of(parameters)));
+    return browser_see(gate_sign_out(request_at(method, uri, true), &the.site, &the.gate,
+                                     gate_span_of(parameters)));
 }
 
 static gate_decision leave_for(const char *parameters)
@@ -40,9 +42,11 @@ static void test_sign_out(void)
     gate_decision decision = leave_for(NULL);
 
     is(said(decision), "REDIRECT ok 303", "who signs out here is sent to sign out at the provider");
-    ok(gate_span_starts(gate_span_of(decision.location), WORLD_ISSUER "/end?id_token_hint=eyJ"), "with the ID token as a hint");
-    ok(strstr(decision.location, "client_id=c-app")
-           && strstr(decision.location, "post_logout_redirect_uri=https%3A%2F%2Fwww.example%2Foidc-gate%2Flogout"),
+    ok(gate_span_starts(gate_span_of(decision.location), WORLD_ISSUER "/end?id_token_hint=eyJ"),
+       "with the ID token as a hint");
+    ok(strstr(decision.location, "client_id=c-app") &&
+           strstr(decision.location,
+                  "post_logout_redirect_uri=https%3A%2F%2Fwww.example%2Foidc-gate%2Flogout"),
        "and comes back to where it is said");
     ok(!browser_cookie(cookie) && sessions() == 0, "cookie and session are gone");
     ok(!decision.known && !decision.identity, "and nobody is known any more");
@@ -76,7 +80,8 @@ static void test_dead_cookies(void)
     }
     begin();
     browser_set("__Host-oidc-gate-other", "garbage");
-    is(said(leave_for(NULL)), "REDIRECT ok 303", "beside a session a useless cookie is no second one");
+    is(said(leave_for(NULL)), "REDIRECT ok 303",
+       "beside a session a useless cookie is no second one");
     ok(the.cookie_count == 0, "and goes with it");
 }
 
@@ -98,7 +103,8 @@ static void test_too_old_here(void)
 
     s->session.lifetime = 60;
     world_wait(60);
-    is(said(leave_for(NULL)), "REDIRECT ok 303", "a session that is too old for one place of its realm is ended all the same");
+    is(said(leave_for(NULL)), "REDIRECT ok 303",
+       "a session that is too old for one place of its realm is ended all the same");
     ok(sessions() == 0 && !browser_cookie(cookie), "for it may be good at another");
 }
 
@@ -131,9 +137,12 @@ static void test_cross_site(void)
         browser_says(0, "Sec-Fetch-Site", rows[i].fetch_site);
         browser_says(1, "Origin", rows[i].origin);
         decision = leave_by(rows[i].method, NULL);
-        ok(rows[i].allowed == (sessions() == 0), "%s %s", rows[i].name, rows[i].allowed ? "signs out" : "does not");
+        ok(rows[i].allowed == (sessions() == 0), "%s %s", rows[i].name,
+           rows[i].allowed ? "signs out" : "does not");
         is(said(decision),
-           !rows[i].allowed ? "REFUSE cross_site 403" : rows[i].method[0] == 'P' ? "REDIRECT ok 303" : "REDIRECT ok 302",
+           !rows[i].allowed           ? "REFUSE cross_site 403"
+           : rows[i].method[0] == 'P' ? "REDIRECT ok 303"
+                                      : "REDIRECT ok 302",
            "and is told");
         ok(rows[i].allowed == !browser_cookie(cookie), "with the cookie gone or kept");
     }
@@ -162,10 +171,12 @@ static void test_targets(void)
 
         s->logout_targets = allowed;
         decision = leave_for(rows[i].parameters);
-        is(said(decision), rows[i].target ? "REDIRECT ok 303" : "REFUSE target_unsafe 400", "signing out with %s",
-           rows[i].parameters ? rows[i].parameters : "no target");
+        is(said(decision), rows[i].target ? "REDIRECT ok 303" : "REFUSE target_unsafe 400",
+           "signing out with %s", rows[i].parameters ? rows[i].parameters : "no target");
         if (rows[i].target)
-            ok(strstr(decision.location, apr_pstrcat(the.pool, "post_logout_redirect_uri=", rows[i].target, NULL)) != NULL,
+            ok(strstr(decision.location,
+                      apr_pstrcat(the.pool, "post_logout_redirect_uri=", rows[i].target, NULL)) !=
+                   NULL,
                "leads to %s", rows[i].target);
         else
             ok(sessions() == 1, "does not happen");
@@ -191,7 +202,8 @@ static void test_provider_away(void)
         the.store.records[i].filed &= the.store.records[i].kind == GATE_STORE_SESSION;
     world_new_process();
     op.at[OP_DISCOVERY].outage = GATE_IDP_UNREACHABLE;
-    is(leave_for("redirect=%2Fbye").location, "https://www.example/bye", "and people go straight to where they want to go");
+    is(leave_for("redirect=%2Fbye").location, "https://www.example/bye",
+       "and people go straight to where they want to go");
 }
 
 static void test_revoke(void)
@@ -201,13 +213,16 @@ static void test_revoke(void)
     s->revoke = true;
     leave_for(NULL);
     ok(op.at[OP_REVOCATION].calls == 2, "where it is wanted both tokens are revoked");
-    is(op.at[OP_REVOCATION].form, "token=at-1&token_type_hint=access_token", "the access token last");
-    is(op.at[OP_REVOCATION].authorization, "Basic Yy1hcHA6Yy1hcHAtc2VjcmV0", "with the client's credentials");
+    is(op.at[OP_REVOCATION].form, "token=at-1&token_type_hint=access_token",
+       "the access token last");
+    is(op.at[OP_REVOCATION].authorization, "Basic Yy1hcHA6Yy1hcHAtc2VjcmV0",
+       "with the client's credentials");
     s = begin();
     s->revoke = true;
     op.at[OP_REVOCATION].outage = GATE_IDP_TIMEOUT;
     is(said(leave_for(NULL)), "REDIRECT ok 303", "that it fails holds nobody back");
-    ok(op.at[OP_REVOCATION].calls == 1 && strstr(op.at[OP_REVOCATION].form, "token=rt-0"), "longer than one call may take");
+    ok(op.at[OP_REVOCATION].calls == 1 && strstr(op.at[OP_REVOCATION].form, "token=rt-0"),
+       "longer than one call may take");
     ok(sessions() == 0, "the session is gone");
     s = world_begin();
     s->revoke = true;
@@ -222,19 +237,23 @@ static void test_two_realms(void)
     gate_settings *s = begin();
 
     sign_in(&the.other, "/other");
-    is(said(leave_for(NULL)), "REFUSE malformed_request 400", "who has two sessions must say which is meant");
+    is(said(leave_for(NULL)), "REFUSE malformed_request 400",
+       "who has two sessions must say which is meant");
     ok(sessions() == 2, "and keeps both");
     is(said(leave_for("realm=other")), "REDIRECT ok 303", "who says it");
-    ok(sessions() == 1 && browser_cookie(cookie) && !browser_cookie("__Host-oidc-gate-other"), "leaves that one");
+    ok(sessions() == 1 && browser_cookie(cookie) && !browser_cookie("__Host-oidc-gate-other"),
+       "leaves that one");
     is(who(ask_for(s, page)), "alice", "and stays in the other");
-    is(said(leave_for("realm=nonsense")), "ADMIT ok 200", "in a realm that does not exist nobody is signed in");
+    is(said(leave_for("realm=nonsense")), "ADMIT ok 200",
+       "in a realm that does not exist nobody is signed in");
     ok(sessions() == 1, "and nobody signed out");
 }
 
 static void test_malformed(void)
 {
     begin();
-    is(said(leave_for("redirect=a&redirect=b")), "REFUSE malformed_request 400", "a doubled parameter is refused");
+    is(said(leave_for("redirect=a&redirect=b")), "REFUSE malformed_request 400",
+       "a doubled parameter is refused");
     is(said(leave_for("redirect=%")), "REFUSE malformed_request 400", "and a broken one");
     ok(sessions() == 1, "nothing happened");
 }
@@ -254,7 +273,8 @@ static void test_store_fails(void)
         lies += decision.verb != GATE_FAIL && (sessions() != 0 || browser_cookie(cookie) != NULL);
         lies += decision.verb == GATE_FAIL && !browser_cookie(cookie);
     } while (calls >= n && n < 20);
-    ok(!lies && n > 2 && n < 20, "with the store silent at call 1 to %d nobody is told to be signed out who is not", n);
+    ok(!lies && n > 2 && n < 20,
+       "with the store silent at call 1 to %d nobody is told to be signed out who is not", n);
 }
 
 int main(void)

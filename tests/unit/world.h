@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* world.h - a world of its own for the gate: store, provider, clock, chance, a browser, and the settings of two places, all in a test's hand */
+/* world.h - a world of its own for the gate: store, provider, clock, chance, a browser, and the
+ * settings of two places, all in a test's hand */
 #ifndef WORLD_H
 #define WORLD_H
 
@@ -39,17 +40,17 @@ static struct world {
     gate_key keys[2];
 
     apr_int64_t now_ms;
-    void (*meanwhile)(void);   /* runs in the next pause, once */
+    void (*meanwhile)(void); /* runs in the next pause, once */
     int pauses;
-    int random_fails_at;       /* the call that has none, counted from 1; 0: none */
+    int random_fails_at; /* the call that has none, counted from 1; 0: none */
     bool random_fails_ever_after;
     int random_calls;
-    int questions_left;        /* of strangers' credentials; -1: any number */
-    const char *asked_by;      /* whom the last one was counted for */
+    int questions_left;   /* of strangers' credentials; -1: any number */
+    const char *asked_by; /* whom the last one was counted for */
     int provider_calls;
 
     gate_site site;
-    gate_settings app, other;  /* two realms: another client of another provider */
+    gate_settings app, other; /* two realms: another client of another provider */
     const gate_settings *settings_list[2];
 
     world_cookie cookies[COOKIES_MAX]; /* the browser's */
@@ -84,14 +85,15 @@ static void world_pause(int milliseconds)
 static bool world_random(void *bytes, size_t len)
 {
     the.random_calls++;
-    if (the.random_fails_at
-        && (the.random_calls == the.random_fails_at
-            || (the.random_fails_ever_after && the.random_calls > the.random_fails_at)))
+    if (the.random_fails_at &&
+        (the.random_calls == the.random_fails_at ||
+         (the.random_fails_ever_after && the.random_calls > the.random_fails_at)))
         return false;
     return gate_random_bytes(bytes, len);
 }
 
-static bool world_may_ask(void *context, const char *name, apr_int64_t now, int limit_address, int limit_total)
+static bool world_may_ask(void *context, const char *name, apr_int64_t now, int limit_address,
+                          int limit_total)
 {
     the.asked_by = apr_pstrdup(the.pool, name);
     if (the.questions_left == 0)
@@ -126,7 +128,8 @@ static void world_place(gate_settings *s, const char *name, const char *issuer)
 {
     static const char *const audiences[] = {"api://default", NULL};
     const char *client = apr_pstrcat(the.pool, "c-", name, NULL);
-    const gate_span parts[] = {gate_span_of(issuer), gate_span_of(client), gate_span_of(the.site.origin)};
+    const gate_span parts[] = {gate_span_of(issuer), gate_span_of(client),
+                               gate_span_of(the.site.origin)};
 
     *s = (gate_settings){
         .name = name,
@@ -134,7 +137,8 @@ static void world_place(gate_settings *s, const char *name, const char *issuer)
         .site = &the.site,
         .realm = {.issuer = issuer, .client_id = client, .tag = name},
         .provider = world_provider(issuer),
-        .client = {.id = gate_span_of(client), .secret = gate_span_of(apr_pstrcat(the.pool, client, "-secret", NULL))},
+        .client = {.id = gate_span_of(client),
+                   .secret = gate_span_of(apr_pstrcat(the.pool, client, "-secret", NULL))},
         .methods = 1u << GATE_METHOD_CODE,
         .scope = "openid profile",
         .sources = {GATE_SOURCE_ID_TOKEN, GATE_SOURCE_USERINFO, GATE_SOURCE_ACCESS_TOKEN},
@@ -235,7 +239,8 @@ static void browser_set(const char *name, const char *value)
 {
     browser_drop(name);
     sign_must(the.cookie_count < COOKIES_MAX, "too many cookies");
-    the.cookies[the.cookie_count++] = (world_cookie){apr_pstrdup(the.pool, name), apr_pstrdup(the.pool, value)};
+    the.cookies[the.cookie_count++] =
+        (world_cookie){apr_pstrdup(the.pool, name), apr_pstrdup(the.pool, value)};
 }
 
 /* How many cookies there are whose name begins so. */
@@ -281,7 +286,8 @@ static const char *world_header(const gate_request *q, const char *name)
     if (strcasecmp(name, "Cookie") != 0)
         return NULL;
     for (int i = 0; i < the.cookie_count; i++)
-        text = apr_pstrcat(q->pool, text ? text : "", text ? "; " : "", the.cookies[i].name, "=", the.cookies[i].value, NULL);
+        text = apr_pstrcat(q->pool, text ? text : "", text ? "; " : "", the.cookies[i].name, "=",
+                           the.cookies[i].value, NULL);
     return text;
 }
 
@@ -291,7 +297,8 @@ static WORLD_UNUSED void browser_says(int slot, const char *name, const char *va
     the.extra_values[slot] = value;
 }
 
-/* A request as it would come now, with the cookies of the browser. It lives as long as the world. */
+/* A request as it would come now, with the cookies of the browser. It lives as long as the world.
+ */
 static gate_request *request_at(const char *method, const char *uri, bool is_navigation)
 {
     gate_request *q = apr_pcalloc(the.pool, sizeof *q);
@@ -348,14 +355,16 @@ static WORLD_UNUSED const char *verb_name(gate_verb verb)
 /* "ADMIT ok 200": verb, reason, status. */
 static WORLD_UNUSED const char *said(gate_decision decision)
 {
-    return apr_psprintf(the.pool, "%s %s %d", verb_name(decision.verb), gate_reason_name(decision.reason),
-                        decision.status);
+    return apr_psprintf(the.pool, "%s %s %d", verb_name(decision.verb),
+                        gate_reason_name(decision.reason), decision.status);
 }
 
 /* Who it is: "alice", or "nobody". */
 static WORLD_UNUSED const char *who(gate_decision decision)
 {
-    const char *subject = decision.identity ? gate_span_dup(the.pool, gate_identity_subject(decision.identity)) : NULL;
+    const char *subject = decision.identity
+                              ? gate_span_dup(the.pool, gate_identity_subject(decision.identity))
+                              : NULL;
 
     return decision.known && subject ? subject : "nobody";
 }
@@ -367,8 +376,8 @@ static WORLD_UNUSED const char *claim_of(const gate_identity *identity, const ch
     gate_value_type type;
     gate_claim claim;
 
-    if (!identity || !gate_claim_name_read(gate_span_of(name), &compiled)
-        || !gate_claim_find(identity, &compiled, &claim) || !claim.count)
+    if (!identity || !gate_claim_name_read(gate_span_of(name), &compiled) ||
+        !gate_claim_find(identity, &compiled, &claim) || !claim.count)
         return NULL;
     return gate_span_dup(the.pool, gate_claim_value(&claim, 0, &type));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* world_provider.h - a strict OpenID provider without a network: it keeps count, and answers wrongly where a test wants that */
+/* world_provider.h - a strict OpenID provider without a network: it keeps count, and answers
+ * wrongly where a test wants that */
 #ifndef WORLD_PROVIDER_H
 #define WORLD_PROVIDER_H
 
@@ -35,17 +36,18 @@ static const char *const op_paths[OP_ENDPOINTS] = {
 /* How one endpoint behaves. */
 typedef struct op_behaviour {
     int calls;
-    gate_reason outage;      /* what the network says in place of an answer; GATE_OK: nothing */
-    bool acts_first;         /* the outage comes after the provider did what it was asked */
-    int status;              /* answered in place of what is right, with body; 0: what is right */
+    gate_reason outage; /* what the network says in place of an answer; GATE_OK: nothing */
+    bool acts_first;    /* the outage comes after the provider did what it was asked */
+    int status;         /* answered in place of what is right, with body; 0: what is right */
     const char *body;
-    int seconds;             /* that it takes */
-    void (*during)(void);    /* runs while it is asked */
-    const char *form;        /* the last question's; NULL for a GET */
+    int seconds;          /* that it takes */
+    void (*during)(void); /* runs while it is asked */
+    const char *form;     /* the last question's; NULL for a GET */
     const char *authorization;
 } op_behaviour;
 
-/* A login between the authorization endpoint and the token endpoint. The code is its place in the list. */
+/* A login between the authorization endpoint and the token endpoint. The code is its place in the
+ * list. */
 typedef struct op_login {
     gate_span client_id, redirect_uri, nonce, challenge;
     bool is_redeemed;
@@ -67,12 +69,13 @@ static struct op {
     const char *metadata_more; /* members beside the usual ones, each with a comma in front */
     const char *claims_more;   /* of every token and of userinfo, the same */
     claim_change changes[4];   /* to an ID token's claims */
-    const char *(*mint)(apr_pool_t *p, const char *claims); /* an ID token in a way of its own; NULL: as is right */
-    const char *scope;         /* granted; NULL: not said */
-    int expires_in;            /* 0: not said */
-    bool gives_jwts;           /* access tokens are JWTs */
+    const char *(*mint)(
+        apr_pool_t *p, const char *claims); /* an ID token in a way of its own; NULL: as is right */
+    const char *scope;                      /* granted; NULL: not said */
+    int expires_in;                         /* 0: not said */
+    bool gives_jwts;                        /* access tokens are JWTs */
     bool no_refresh_tokens, no_id_token_at_refresh, keeps_refresh_tokens;
-    bool grant_is_over;        /* no refresh token is taken any more */
+    bool grant_is_over; /* no refresh token is taken any more */
     const char *subject;
 
     op_login logins[OP_LOGINS];
@@ -82,7 +85,8 @@ static struct op {
     int reuses; /* refresh tokens that came again after they had been used */
 } op;
 
-static OP_UNUSED void op_begin(apr_pool_t *p, apr_int64_t (*clock)(void), void (*wait)(int seconds), EVP_PKEY *key)
+static OP_UNUSED void op_begin(apr_pool_t *p, apr_int64_t (*clock)(void), void (*wait)(int seconds),
+                               EVP_PKEY *key)
 {
     memset(&op, 0, sizeof op);
     op.pool = p;
@@ -99,24 +103,28 @@ static OP_UNUSED void op_begin(apr_pool_t *p, apr_int64_t (*clock)(void), void (
 
 static const char *op_metadata(const char *issuer)
 {
-    return apr_psprintf(op.pool,
-                        "{\"issuer\":\"%s\",\"authorization_endpoint\":\"%s/authorize\",\"token_endpoint\":\"%s/token\","
-                        "\"jwks_uri\":\"%s/jwks\",\"userinfo_endpoint\":\"%s/userinfo\","
-                        "\"introspection_endpoint\":\"%s/introspect\",\"revocation_endpoint\":\"%s/revoke\","
-                        "\"end_session_endpoint\":\"%s/end\"%s}",
-                        issuer, issuer, issuer, issuer, issuer, issuer, issuer, issuer, op.metadata_more);
+    return apr_psprintf(
+        op.pool,
+        "{\"issuer\":\"%s\",\"authorization_endpoint\":\"%s/authorize\",\"token_endpoint\":\"%s/"
+        "token\","
+        "\"jwks_uri\":\"%s/jwks\",\"userinfo_endpoint\":\"%s/userinfo\","
+        "\"introspection_endpoint\":\"%s/introspect\",\"revocation_endpoint\":\"%s/revoke\","
+        "\"end_session_endpoint\":\"%s/end\"%s}",
+        issuer, issuer, issuer, issuer, issuer, issuer, issuer, issuer, op.metadata_more);
 }
 
 static const char *op_jwks(void)
 {
-    return apr_pstrcat(op.pool, "{\"keys\":[", sign_public_jwk(op.pool, op.key, op.kid, "ES256"), "]}", NULL);
+    return apr_pstrcat(op.pool, "{\"keys\":[", sign_public_jwk(op.pool, op.key, op.kid, "ES256"),
+                       "]}", NULL);
 }
 
 /* --- tokens --- */
 
 static const char *op_sign(const char *typ, const char *claims)
 {
-    const char *header = apr_psprintf(op.pool, "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"%s\"}", op.kid, typ);
+    const char *header =
+        apr_psprintf(op.pool, "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"%s\"}", op.kid, typ);
 
     return sign_jwt(op.pool, op.key, "ES256", header, claims);
 }
@@ -127,8 +135,8 @@ static OP_UNUSED const char *op_jwt(const char *issuer, const char *members)
     const apr_int64_t now = op.clock();
 
     return op_sign("at+jwt", apr_psprintf(op.pool,
-                                          "{\"iss\":\"%s\",\"iat\":%" APR_INT64_T_FMT ",\"exp\":%" APR_INT64_T_FMT
-                                          ",\"jti\":\"%d\"%s%s}",
+                                          "{\"iss\":\"%s\",\"iat\":%" APR_INT64_T_FMT
+                                          ",\"exp\":%" APR_INT64_T_FMT ",\"jti\":\"%d\"%s%s}",
                                           issuer, now, now + (op.expires_in ? op.expires_in : 300),
                                           ++op.access_token_count, members, op.claims_more));
 }
@@ -137,8 +145,10 @@ static const char *op_access_token(const char *issuer, const char *client)
 {
     if (!op.gives_jwts)
         return apr_psprintf(op.pool, "at-%d", ++op.access_token_count);
-    return op_jwt(issuer, apr_psprintf(op.pool, ",\"sub\":\"%s\",\"client_id\":\"%s\",\"aud\":\"api://default\"",
-                                       op.subject, client));
+    return op_jwt(issuer,
+                  apr_psprintf(op.pool,
+                               ",\"sub\":\"%s\",\"client_id\":\"%s\",\"aud\":\"api://default\"",
+                               op.subject, client));
 }
 
 static const char *op_id_token(const char *issuer, gate_span client, gate_span nonce)
@@ -148,8 +158,9 @@ static const char *op_id_token(const char *issuer, gate_span client, gate_span n
         apr_psprintf(op.pool,
                      "{\"iss\":\"%s\",\"sub\":\"%s\",\"aud\":\"%.*s\",\"iat\":%" APR_INT64_T_FMT
                      ",\"exp\":%" APR_INT64_T_FMT ",\"sid\":\"sid-1\"%s%.*s%s%s}",
-                     issuer, op.subject, (int)client.len, client.ptr, now, now + 300, nonce.ptr ? ",\"nonce\":\"" : "",
-                     (int)nonce.len, nonce.ptr ? nonce.ptr : "", nonce.ptr ? "\"" : "", op.claims_more);
+                     issuer, op.subject, (int)client.len, client.ptr, now, now + 300,
+                     nonce.ptr ? ",\"nonce\":\"" : "", (int)nonce.len, nonce.ptr ? nonce.ptr : "",
+                     nonce.ptr ? "\"" : "", op.claims_more);
     json_t *claims = claims_with(op.pool, good, op.changes, sizeof op.changes / sizeof *op.changes);
     const char *text = gate_json_compact(op.pool, claims).ptr;
 
@@ -179,14 +190,17 @@ static const char *op_member(const char *name, const char *value)
     return value ? apr_psprintf(op.pool, ",\"%s\":\"%s\"", name, value) : "";
 }
 
-static void op_grant(gate_answer *answer, const char *access_token, const char *refresh_token, const char *id_token)
+static void op_grant(gate_answer *answer, const char *access_token, const char *refresh_token,
+                     const char *id_token)
 {
-    const char *expires = op.expires_in ? apr_psprintf(op.pool, ",\"expires_in\":%d", op.expires_in) : "";
+    const char *expires =
+        op.expires_in ? apr_psprintf(op.pool, ",\"expires_in\":%d", op.expires_in) : "";
 
-    op_answer(answer, 200,
-              apr_pstrcat(op.pool, "{\"token_type\":\"Bearer\"", op_member("access_token", access_token),
-                          op_member("refresh_token", refresh_token), op_member("id_token", id_token),
-                          op_member("scope", op.scope), expires, "}", NULL));
+    op_answer(
+        answer, 200,
+        apr_pstrcat(op.pool, "{\"token_type\":\"Bearer\"", op_member("access_token", access_token),
+                    op_member("refresh_token", refresh_token), op_member("id_token", id_token),
+                    op_member("scope", op.scope), expires, "}", NULL));
 }
 
 static void op_refuse(gate_answer *answer, int status, const char *error)
@@ -194,28 +208,33 @@ static void op_refuse(gate_answer *answer, int status, const char *error)
     op_answer(answer, status, apr_psprintf(op.pool, "{\"error\":\"%s\"}", error));
 }
 
-static void op_by_code(const char *issuer, gate_span client, const gate_form *form, gate_answer *answer)
+static void op_by_code(const char *issuer, gate_span client, const gate_form *form,
+                       gate_answer *answer)
 {
     const gate_span code = gate_form_get(form, "code");
     const gate_span verifier = gate_form_get(form, "code_verifier");
     apr_uint64_t number;
     op_login *login;
 
-    if (!gate_span_starts(code, "code-") || !gate_span_number((gate_span){code.ptr + 5, code.len - 5}, OP_LOGINS, &number)
-        || number >= (apr_uint64_t)op.login_count) {
+    if (!gate_span_starts(code, "code-") ||
+        !gate_span_number((gate_span){code.ptr + 5, code.len - 5}, OP_LOGINS, &number) ||
+        number >= (apr_uint64_t)op.login_count) {
         op_refuse(answer, 400, "invalid_grant");
         return;
     }
     login = &op.logins[number];
-    if (login->is_redeemed || !gate_span_equal(login->client_id, client)
-        || !gate_span_equal(login->redirect_uri, gate_form_get(form, "redirect_uri")) || !verifier.ptr
-        || !gate_span_is(login->challenge, gate_pkce_challenge(op.pool, gate_span_dup(op.pool, verifier)))) {
+    if (login->is_redeemed || !gate_span_equal(login->client_id, client) ||
+        !gate_span_equal(login->redirect_uri, gate_form_get(form, "redirect_uri")) ||
+        !verifier.ptr ||
+        !gate_span_is(login->challenge,
+                      gate_pkce_challenge(op.pool, gate_span_dup(op.pool, verifier)))) {
         op_refuse(answer, 400, "invalid_grant");
         return;
     }
     login->is_redeemed = true;
     op_grant(answer, op_access_token(issuer, gate_span_dup(op.pool, client)),
-             op.no_refresh_tokens ? NULL : op_new_refresh_token(), op_id_token(issuer, client, login->nonce));
+             op.no_refresh_tokens ? NULL : op_new_refresh_token(),
+             op_id_token(issuer, client, login->nonce));
 }
 
 static op_refresh_token *op_find_refresh_token(const gate_form *form)
@@ -223,8 +242,9 @@ static op_refresh_token *op_find_refresh_token(const gate_form *form)
     const gate_span text = gate_form_get(form, "refresh_token");
     apr_uint64_t number;
 
-    if (!gate_span_starts(text, "rt-") || !gate_span_number((gate_span){text.ptr + 3, text.len - 3}, OP_TOKENS, &number)
-        || number >= (apr_uint64_t)op.refresh_token_count)
+    if (!gate_span_starts(text, "rt-") ||
+        !gate_span_number((gate_span){text.ptr + 3, text.len - 3}, OP_TOKENS, &number) ||
+        number >= (apr_uint64_t)op.refresh_token_count)
         return NULL;
     return &op.refresh_tokens[number];
 }
@@ -240,7 +260,8 @@ static void op_note_sent(const gate_form *form)
     }
 }
 
-static void op_by_refresh_token(const char *issuer, gate_span client, const gate_form *form, gate_answer *answer)
+static void op_by_refresh_token(const char *issuer, gate_span client, const gate_form *form,
+                                gate_answer *answer)
 {
     op_refresh_token *token = op_find_refresh_token(form);
 
@@ -254,30 +275,32 @@ static void op_by_refresh_token(const char *issuer, gate_span client, const gate
              op.no_id_token_at_refresh ? NULL : op_id_token(issuer, client, (gate_span){NULL, 0}));
 }
 
-/* Clients are those whose secret is their id and "-secret", both form-encoded within Basic (RFC 6749 section 2.3.1). */
+/* Clients are those whose secret is their id and "-secret", both form-encoded within Basic (RFC
+ * 6749 section 2.3.1). */
 static bool op_client(const char *authorization, gate_span *client)
 {
     gate_span text, id, secret, decoded;
     gate_form *form;
 
-    if (!authorization || strncmp(authorization, "Basic ", 6)
-        || !gate_base64_decode(op.pool, gate_span_of(authorization + 6), &text))
+    if (!authorization || strncmp(authorization, "Basic ", 6) ||
+        !gate_base64_decode(op.pool, gate_span_of(authorization + 6), &text))
         return false;
     secret = text;
-    if (!gate_span_cut(&secret, ':', &id)
-        || gate_form_parse(op.pool,
-                           gate_span_of(apr_psprintf(op.pool, "id=%.*s&secret=%.*s", (int)id.len, id.ptr,
-                                                     (int)secret.len, secret.ptr)),
-                           2, &form)
-               != GATE_OK)
+    if (!gate_span_cut(&secret, ':', &id) ||
+        gate_form_parse(op.pool,
+                        gate_span_of(apr_psprintf(op.pool, "id=%.*s&secret=%.*s", (int)id.len,
+                                                  id.ptr, (int)secret.len, secret.ptr)),
+                        2, &form) != GATE_OK)
         return false;
     *client = gate_form_get(form, "id");
     decoded = gate_form_get(form, "secret");
-    return client->ptr
-        && gate_span_is(decoded, apr_pstrcat(op.pool, gate_span_dup(op.pool, *client), "-secret", NULL));
+    return client->ptr &&
+           gate_span_is(decoded,
+                        apr_pstrcat(op.pool, gate_span_dup(op.pool, *client), "-secret", NULL));
 }
 
-static void op_token(const char *issuer, const gate_question *question, const gate_form *form, gate_answer *answer)
+static void op_token(const char *issuer, const gate_question *question, const gate_form *form,
+                     gate_answer *answer)
 {
     const gate_span grant = gate_form_get(form, "grant_type");
     gate_span client;
@@ -304,20 +327,22 @@ static void op_introspect(const char *issuer, const gate_form *form, gate_answer
     else
         op_answer(answer, 200,
                   apr_psprintf(op.pool,
-                               "{\"active\":true,\"iss\":\"%s\",\"sub\":\"%s\",\"client_id\":\"c-app\",\"exp\":%" APR_INT64_T_FMT
-                               "%s}",
+                               "{\"active\":true,\"iss\":\"%s\",\"sub\":\"%s\",\"client_id\":\"c-"
+                               "app\",\"exp\":%" APR_INT64_T_FMT "%s}",
                                issuer, op.subject, op.clock() + 3600, op.claims_more));
 }
 
 static void op_userinfo(gate_answer *answer)
 {
-    op_answer(answer, 200, apr_psprintf(op.pool, "{\"sub\":\"%s\",\"nickname\":\"al\"%s}", op.subject, op.claims_more));
+    op_answer(answer, 200,
+              apr_psprintf(op.pool, "{\"sub\":\"%s\",\"nickname\":\"al\"%s}", op.subject,
+                           op.claims_more));
 }
 
 /* --- as the gate sees it --- */
 
-static void op_act(op_endpoint endpoint, const char *issuer, const gate_question *question, const gate_form *form,
-                   gate_answer *answer)
+static void op_act(op_endpoint endpoint, const char *issuer, const gate_question *question,
+                   const gate_form *form, gate_answer *answer)
 {
     switch (endpoint) {
     case OP_DISCOVERY:
@@ -341,7 +366,8 @@ static void op_act(op_endpoint endpoint, const char *issuer, const gate_question
     }
 }
 
-static gate_reason op_serve(op_endpoint endpoint, const char *issuer, const gate_question *question, gate_answer *answer)
+static gate_reason op_serve(op_endpoint endpoint, const char *issuer, const gate_question *question,
+                            gate_answer *answer)
 {
     op_behaviour *at = &op.at[endpoint];
     void (*during)(void) = at->during;
@@ -367,7 +393,8 @@ static gate_reason op_serve(op_endpoint endpoint, const char *issuer, const gate
 }
 
 static OP_UNUSED gate_reason op_fetch(void *context, apr_pool_t *p, const gate_question *question,
-                                      const gate_fetch_limits *limits, gate_answer *answer, const char **detail)
+                                      const gate_fetch_limits *limits, gate_answer *answer,
+                                      const char **detail)
 {
     gate_url url;
     const char *issuer;
@@ -400,7 +427,9 @@ static OP_UNUSED const char *op_approve(const char *location)
     gate_span state;
 
     sign_must(query && op.login_count < OP_LOGINS, "an address to sign in at");
-    sign_must(gate_form_parse(op.pool, gate_span_of(apr_pstrdup(op.pool, query + 1)), 32, &form) == GATE_OK, location);
+    sign_must(gate_form_parse(op.pool, gate_span_of(apr_pstrdup(op.pool, query + 1)), 32, &form) ==
+                  GATE_OK,
+              location);
     state = gate_form_get(form, "state");
     op.logins[op.login_count] = (op_login){
         .client_id = gate_form_get(form, "client_id"),
@@ -408,7 +437,8 @@ static OP_UNUSED const char *op_approve(const char *location)
         .nonce = gate_form_get(form, "nonce"),
         .challenge = gate_form_get(form, "code_challenge"),
     };
-    return apr_psprintf(op.pool, "code=code-%d&state=%s", op.login_count++, gate_span_dup(op.pool, state));
+    return apr_psprintf(op.pool, "code=code-%d&state=%s", op.login_count++,
+                        gate_span_dup(op.pool, state));
 }
 
 /* How often any one refresh token was sent, at most. */

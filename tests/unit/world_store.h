@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* world_store.h - a store in plain memory that does what io/store.h says, fails when it is told to, and can be put back in time */
+/* world_store.h - a store in plain memory that does what io/store.h says, fails when it is told to,
+ * and can be put back in time */
 #ifndef WORLD_STORE_H
 #define WORLD_STORE_H
 
@@ -27,10 +28,10 @@ typedef struct fake_store {
     fake_record records[FAKE_RECORDS];
     uint64_t versions;
     int calls;
-    int writes[GATE_STORE_KINDS];  /* calls that write, by kind */
-    int fail_at;                   /* the call that could not tell, counted from 1; 0: none */
-    bool fails_ever_after;         /* and all that follow it */
-    bool acts_all_the_same;        /* it is carried out, and only the answer is lost */
+    int writes[GATE_STORE_KINDS]; /* calls that write, by kind */
+    int fail_at;                  /* the call that could not tell, counted from 1; 0: none */
+    bool fails_ever_after;        /* and all that follow it */
+    bool acts_all_the_same;       /* it is carried out, and only the answer is lost */
     bool is_full[GATE_STORE_KINDS];
 } fake_store;
 
@@ -38,17 +39,19 @@ typedef struct fake_store {
 static bool fake_fails(fake_store *fake)
 {
     fake->calls++;
-    return fake->fail_at
-        && (fake->calls == fake->fail_at || (fake->fails_ever_after && fake->calls > fake->fail_at));
+    return fake->fail_at && (fake->calls == fake->fail_at ||
+                             (fake->fails_ever_after && fake->calls > fake->fail_at));
 }
 
 static bool fake_is_alive(const fake_record *at, int64_t now)
 {
-    return at->filed && now < at->record.expires && (!at->record.idle || now < at->record.seen + at->record.idle);
+    return at->filed && now < at->record.expires &&
+           (!at->record.idle || now < at->record.seen + at->record.idle);
 }
 
 /* What is under that key, or NULL. What has expired is forgotten by the way. */
-static fake_record *fake_find(fake_store *fake, gate_store_kind kind, const gate_store_key *key, int64_t now)
+static fake_record *fake_find(fake_store *fake, gate_store_kind kind, const gate_store_key *key,
+                              int64_t now)
 {
     for (int i = 0; i < FAKE_RECORDS; i++) {
         fake_record *at = &fake->records[i];
@@ -74,7 +77,8 @@ static fake_record *fake_room(fake_store *fake, int64_t now)
 
 static void fake_fill(fake_store *fake, fake_record *at, const gate_entry *entry, uint64_t *version)
 {
-    at->record.value = (gate_span){apr_pmemdup(fake->pool, entry->value.ptr, entry->value.len), entry->value.len};
+    at->record.value =
+        (gate_span){apr_pmemdup(fake->pool, entry->value.ptr, entry->value.len), entry->value.len};
     at->record.version = ++fake->versions;
     at->record.expires = entry->expires;
     at->record.idle = entry->idle;
@@ -82,14 +86,15 @@ static void fake_fill(fake_store *fake, fake_record *at, const gate_entry *entry
         *version = at->record.version;
 }
 
-static gate_store_answer fake_new(fake_store *fake, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                                  const gate_entry *entry, uint64_t *version)
+static gate_store_answer fake_new(fake_store *fake, gate_store_kind kind, const gate_store_key *key,
+                                  int64_t now, const gate_entry *entry, uint64_t *version)
 {
     fake_record *at = fake_room(fake, now);
 
     if (fake->is_full[kind] || entry->value.len > GATE_STORE_MAX_VALUE)
         return GATE_STORE_FULL;
-    *at = (fake_record){.filed = true, .kind = kind, .key = *key, .record = {.created = now, .seen = now}};
+    *at = (fake_record){
+        .filed = true, .kind = kind, .key = *key, .record = {.created = now, .seen = now}};
     fake_fill(fake, at, entry, version);
     return GATE_STORE_DONE;
 }
@@ -105,8 +110,9 @@ static gate_store_answer fake_read(fake_record *at, int64_t now, apr_pool_t *p, 
     return GATE_STORE_DONE;
 }
 
-static gate_store_answer fake_get(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                                  apr_pool_t *p, gate_record *record)
+static gate_store_answer fake_get(gate_store *store, gate_store_kind kind,
+                                  const gate_store_key *key, int64_t now, apr_pool_t *p,
+                                  gate_record *record)
 {
     fake_store *fake = (fake_store *)store;
 
@@ -123,8 +129,9 @@ static bool fake_writes(fake_store *fake, gate_store_kind kind, bool *is_lost)
     return !*is_lost || fake->acts_all_the_same;
 }
 
-static gate_store_answer fake_put(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                                  const gate_entry *entry, uint64_t *version)
+static gate_store_answer fake_put(gate_store *store, gate_store_kind kind,
+                                  const gate_store_key *key, int64_t now, const gate_entry *entry,
+                                  uint64_t *version)
 {
     fake_store *fake = (fake_store *)store;
     gate_store_answer answer = GATE_STORE_DONE;
@@ -141,8 +148,9 @@ static gate_store_answer fake_put(gate_store *store, gate_store_kind kind, const
     return is_lost ? GATE_STORE_UNSURE : answer;
 }
 
-static gate_store_answer fake_add(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                                  const gate_entry *entry, uint64_t *version)
+static gate_store_answer fake_add(gate_store *store, gate_store_kind kind,
+                                  const gate_store_key *key, int64_t now, const gate_entry *entry,
+                                  uint64_t *version)
 {
     fake_store *fake = (fake_store *)store;
     gate_store_answer answer = GATE_STORE_CONFLICT;
@@ -153,8 +161,10 @@ static gate_store_answer fake_add(gate_store *store, gate_store_kind kind, const
     return is_lost ? GATE_STORE_UNSURE : answer;
 }
 
-static gate_store_answer fake_replace(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                                      const gate_entry *entry, uint64_t if_version, uint64_t *version)
+static gate_store_answer fake_replace(gate_store *store, gate_store_kind kind,
+                                      const gate_store_key *key, int64_t now,
+                                      const gate_entry *entry, uint64_t if_version,
+                                      uint64_t *version)
 {
     fake_store *fake = (fake_store *)store;
     gate_store_answer answer = GATE_STORE_ABSENT;
@@ -173,8 +183,9 @@ static gate_store_answer fake_replace(gate_store *store, gate_store_kind kind, c
     return is_lost ? GATE_STORE_UNSURE : answer;
 }
 
-static gate_store_answer fake_take(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now,
-                                   apr_pool_t *p, gate_record *record)
+static gate_store_answer fake_take(gate_store *store, gate_store_kind kind,
+                                   const gate_store_key *key, int64_t now, apr_pool_t *p,
+                                   gate_record *record)
 {
     fake_store *fake = (fake_store *)store;
     gate_store_answer answer = GATE_STORE_ABSENT;
@@ -190,7 +201,8 @@ static gate_store_answer fake_take(gate_store *store, gate_store_kind kind, cons
     return is_lost ? GATE_STORE_UNSURE : answer;
 }
 
-static gate_store_answer fake_drop(gate_store *store, gate_store_kind kind, const gate_store_key *key, int64_t now)
+static gate_store_answer fake_drop(gate_store *store, gate_store_kind kind,
+                                   const gate_store_key *key, int64_t now)
 {
     fake_store *fake = (fake_store *)store;
     gate_store_answer answer = GATE_STORE_ABSENT;
@@ -244,7 +256,8 @@ static FAKE_UNUSED int fake_all_writes(const fake_store *fake)
     return writes;
 }
 
-/* What is filed now, to be put back later: so that one request meets the store as another left it, while that one was still at work. Counters and switches stay. */
+/* What is filed now, to be put back later: so that one request meets the store as another left it,
+ * while that one was still at work. Counters and switches stay. */
 typedef struct fake_moment {
     fake_record records[FAKE_RECORDS];
 } fake_moment;
