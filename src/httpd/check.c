@@ -211,27 +211,44 @@ static void give_hosts(checking *c)
     }
 }
 
-/* A section of the main server comes to every virtual host. Where one of them only lacks an address
- * for it, that is no reason to refuse to start: it stays closed there. */
-static void check_section(checking *c, const outline *o, server_rec *s)
+/* Whether o is guarded on that server, as far as can be seen; and what it means there. */
+static const gate_compiled *compile(const checking *c, const outline *o, const server_rec *s)
 {
     gate_dir *dir = foresee(c, o, s);
-    const gate_compiled *compiled;
 
-    if (!gate_dir_may_be_guarded(dir))
-        return;
-    gate_configuration->options.used = true;
-    if (!gate_dir_is_guarded(dir))
-        return;
-    compiled = gate_dir_compiled(c->p, dir);
-    if (!compiled->problem)
-        return;
-    if (compiled->is_of_host && o->dir->server != s)
-        say(c, false,
+    if (gate_dir_may_be_guarded(dir))
+        gate_configuration->options.used = true;
+    return gate_dir_is_guarded(dir) ? gate_dir_compiled(c->p, dir) : NULL;
+}
+
+/* A section of the main server comes to every virtual host. Where one of them only lacks an address
+ * for it, that is no reason to refuse to start: it stays closed there. But somewhere it must open.
+ */
+static void check_section(checking *c, const outline *o)
+{
+    apr_array_header_t *closed = apr_array_make(c->p, 4, sizeof(const char *));
+    bool opens = false;
+
+    for (const server_rec *s = c->main_server; s; s = s->next) {
+        const gate_compiled *compiled;
+
+        if ((o->dir->server != s && o->dir->server != c->main_server) ||
+            !gate_host_is_reached(s, c->main_server))
+            continue;
+        compiled = compile(c, o, s);
+        if (!compiled)
+            continue;
+        if (!compiled->problem)
+            opens = true;
+        else if (!compiled->is_of_host || o->dir->server == s)
+            say(c, true, compiled->problem);
+        else
+            APR_ARRAY_PUSH(closed, const char *) = compiled->problem;
+    }
+    for (int i = 0; i < closed->nelts; i++)
+        say(c, !opens,
             apr_psprintf(c->p, "%s Until then, %s answers 500 on this virtual host.",
-                         compiled->problem, gate_dir_text(c->p, o->dir)));
-    else
-        say(c, true, compiled->problem);
+                         APR_ARRAY_IDX(closed, i, const char *), gate_dir_text(c->p, o->dir)));
 }
 
 static void check_sections(checking *c)
@@ -239,11 +256,8 @@ static void check_sections(checking *c)
     for (int i = 0; i < c->outlines->nelts; i++) {
         const outline *o = &APR_ARRAY_IDX(c->outlines, i, outline);
 
-        for (server_rec *s = c->main_server; o->top && s; s = s->next) {
-            if ((o->dir->server == s || o->dir->server == c->main_server) &&
-                gate_host_is_reached(s, c->main_server))
-                check_section(c, o, s);
-        }
+        if (o->top)
+            check_section(c, o);
     }
 }
 
