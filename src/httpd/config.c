@@ -174,21 +174,24 @@ bool gate_dir_may_be_guarded(const gate_dir *dir)
 
 /* --- merging --- */
 
-/* A client id belongs to an issuer, and a secret to a client id: with another one, what belonged to
- * the former is not inherited, so that no secret goes to somebody it was not meant for. That it was
- * there is still seen from its place. */
+/* A client id belongs to an issuer, a secret to a client id, and a resource's name to the resource:
+ * with another one, what belonged to the former is not inherited, so that no secret goes to somebody
+ * it was not meant for. That it was there is still seen from its place. */
 static apr_uint64_t fields_to_drop(const gate_dir *base, const gate_dir *add)
 {
     const apr_uint64_t of_client = GATE_BIT(client_secret) | GATE_BIT(client_auth);
     const apr_uint64_t of_issuer =
         GATE_BIT(client_id) | GATE_BIT(discovery) | GATE_BIT(endpoints) | of_client;
     const apr_uint64_t both = base->set & add->set;
+    apr_uint64_t fields = 0;
 
     if (both & GATE_BIT(issuer) && strcmp(base->issuer, add->issuer))
-        return of_issuer;
+        fields |= of_issuer;
     if (both & GATE_BIT(client_id) && strcmp(base->client_id, add->client_id))
-        return of_client;
-    return 0;
+        fields |= of_client;
+    if (both & GATE_BIT(resource) && strcmp(base->resource, add->resource))
+        fields |= GATE_BIT(resource_name) | GATE_BIT(resource_scopes);
+    return fields;
 }
 
 /* Puts what is set in add over what is in onto. */

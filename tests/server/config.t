@@ -509,12 +509,44 @@ row 'directives of other modules stay theirs' => sub {
 OIDCGateIssuer https://id.example.com/
 OIDCGateClientID web
 OIDCGateClientSecret s3cret-web
+<Location /mcp>
+    AuthType OIDCGate
+    OIDCGateMethods bearer
+    OIDCGateResource @base@/mcp "name=All tools" scopes=tools
+    Require valid-user
+</Location>
+<Location /mcp/same>
+    OIDCGateClockSkew 10s
+</Location>
+<Location /mcp/other>
+    OIDCGateResource @base@/mcp/other
+</Location>
+<Location /mcp/foreign>
+    OIDCGateIssuer https://other.example.com
+    OIDCGateResource @base@/mcp/foreign name=Foreign
+</Location>
 <Directory @docs@/htaccess>
     AllowOverride AuthConfig
     AllowOverrideList OIDCGateIssuer
 </Directory>
 
 =cut
+
+row 'T-45 what belongs together is inherited together, and the rest by itself' => sub {
+    my $about = sub { json(get(ua(), "/.well-known/oauth-protected-resource$_[0]")) };
+    my %all = (bearer_methods_supported => ['header'],
+               authorization_servers => ['https://id.example.com/']);
+    is_deeply $about->('/mcp'), { %all, resource => url('/mcp'), resource_name => 'All tools',
+        scopes_supported => ['tools'] }, 'the outer Location, and one within it that says nothing of this';
+    is_deeply $about->('/mcp/other'), { %all, resource => url('/mcp/other') },
+        'another resource has no name of the former one, and its issuer';
+    is_deeply $about->('/mcp/foreign'), { %all, resource => url('/mcp/foreign'),
+        resource_name => 'Foreign', authorization_servers => ['https://other.example.com'] },
+        'another issuer';
+    status_is get(ua(), "/mcp$_"), 401, "$_ is guarded" for '', '/same', '/other', '/foreign/x';
+    like get(ua(), '/mcp/other/x')->header('WWW-Authenticate'), qr{oauth-protected-resource/mcp/other"},
+        'a challenge speaks of the inner one';
+};
 
 row 'T-47 a .htaccess cannot set up a gate' => sub {
     my $docs = Apache::Test::vars('documentroot') . '/htaccess';
