@@ -563,6 +563,7 @@ static void make_certificates(void)
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         cert made = cert_make(&wishes[i].wish);
         cert_write(&made, file(wishes[i].name), 1);
+        cert_write(&made, file(apr_pstrcat(p, wishes[i].name, "-bare", NULL)), 0);
         cert_free(&made);
     }
     cert_write(&ca, file("ca"), 0);
@@ -619,7 +620,8 @@ static void test_client_certificate(void)
     tls_server started = serve_tls("good", "-Verify", "1");
     outcome o = ask_tls(&started, &limits);
     ok(o.reason != GATE_OK, "a peer that wants our certificate refuses us without: %s", o.detail);
-    limits.client_cert = limits.client_key = file("client");
+    limits.client_cert = file("client-bare");
+    limits.client_key = file("client");
     o = ask_tls(&started, &limits);
     ok(o.reason == GATE_OK && strstr(gate_span_dup(p, o.answer.body), "Client certificate"),
        "... and takes us with it");
@@ -641,8 +643,10 @@ static void remove_certificates(void)
 {
     static const char *const names[] = {"good", "host",     "expired", "early",
                                         "self", "stranger", "client",  "ca"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         unlink(file(names[i]));
+        unlink(file(apr_pstrcat(p, names[i], "-bare", NULL)));
+    }
     rmdir(directory);
 }
 
