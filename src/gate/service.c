@@ -32,6 +32,8 @@ static gate_reason ask(serving *v, gate_token_set *set)
 
     theirs.client.id = v->credential->id;
     theirs.client.secret = v->credential->secret;
+    if (theirs.client.method == GATE_CLIENT_AUTH_NONE) /* the gate's own client may have no secret; this one has */
+        theirs.client_auth_given = false;
     reason = gate_provider_post(v->q, v->w, &theirs, GATE_ENDPOINT_TOKEN, form, &answer, &v->detail);
     return reason == GATE_OK ? gate_token_read(v->q->pool, &answer, v->q->now, set, &v->detail) : reason;
 }
