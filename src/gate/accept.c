@@ -72,6 +72,7 @@ static gate_reason judge_jwt(judging *j)
         reason = gate_provider_verify(j->q, j->w, j->s->provider, jwt, &j->detail);
     if (reason == GATE_OK)
         reason = gate_access_token_check(j->q->pool, jwt, &want, &j->expires, &j->detail);
+    j->tokens.access_expires = j->expires;
     return reason == GATE_OK ? encode(j, jwt->claims) : reason;
 }
 
@@ -110,6 +111,7 @@ static gate_reason introspect(judging *j)
     if (reason != GATE_OK)
         return reason;
     j->tokens.introspection = answer.body;
+    j->tokens.access_expires = j->expires;
     return encode(j, claims);
 }
 
@@ -269,7 +271,6 @@ static gate_decision judge(judging *j, bool cached)
         return refuse(j, reason, cached ? "miss" : "off");
     if (!j->identity.ptr) /* another request judged it while this one waited */
         return recall(j, "shared", &decision) ? decision : gate_refuse(GATE_STORE_UNAVAILABLE, "a verdict was lost");
-    j->tokens.access_expires = j->expires;
     return admit(j, gate_identity_open(j->identity), apr_pmemdup(j->q->pool, &j->tokens, sizeof j->tokens),
                  cached ? "miss" : "off");
 }

@@ -12,17 +12,18 @@ bool gate_presented_make(gate_presented *presented, const gate_settings *s, cons
     const gate_span filed[] = {
         GATE_SPAN("presented"),
         {(const char *)s->accept_fingerprint.bytes, GATE_DIGEST_BYTES},
+        {(const char *)&s->cache, sizeof s->cache}, /* what one place may keep longer, another may not */
         {(const char *)opens.bytes, GATE_DIGEST_BYTES},
     };
     bool made;
 
-    /* The key comes from the credential alone; where it is filed, from the key, the realm and the server's secret: neither the store nor a
-     * log of its keys leads back to the credential. */
+    /* What opens it comes from the credential and the server's own secret, and where it is filed from what opens it: whoever reads the
+     * store cannot even guess at a client's secret. */
     presented->guessed_at = NULL;
     presented->lock.realm = &s->accept_fingerprint;
-    made = gate_digest_of(&opens, parts, (size_t)count);
+    made = gate_keyed_digest_of(&opens, &w->keys[0], parts, (size_t)count);
     memcpy(presented->lock.key.bytes, opens.bytes, sizeof presented->lock.key.bytes);
-    made = made && gate_keyed_digest_of(&presented->lock.filed_under, &w->keys[0], filed, 3);
+    made = made && gate_digest_of(&presented->lock.filed_under, filed, 4);
     gate_wipe(&opens, sizeof opens);
     return made;
 }
@@ -127,6 +128,44 @@ static bool may_ask(const gate_request *q, const gate_settings *s, gate_world *w
         && w->may_ask(w->limit_context, q->address, q->now, s->limit_address, s->limit_total);
 }
 
+/* How long a credential has a good name after the last time that it had to be judged; seconds. */
+#define GOOD_NAME_SECONDS 300
+
+static apr_int64_t good_name_until(const gate_request *q, const gate_settings *s)
+{
+    const int kept = s->cache.introspection > s->cache.token ? s->cache.introspection : s->cache.token;
+
+    return q->now + kept + GOOD_NAME_SECONDS;
+}
+
+gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings *s, gate_world *w,
+                                      const gate_presented *presented, gate_reason (*judge)(void *context),
+                                      void *context)
+{
+    const gate_span parts[] = {
+        GATE_SPAN("was good"),
+        {(const char *)presented->lock.filed_under.bytes, GATE_DIGEST_BYTES},
+    };
+    const gate_entry mark = {.value = GATE_SPAN(""), .expires = good_name_until(q, s)};
+    gate_store *store = w->store;
+    gate_store_key key;
+    gate_record record;
+    gate_reason reason;
+    bool was_good;
+
+    if (!gate_digest_of(&key, parts, 2))
+        return GATE_INTERNAL;
+    was_good = store->get(store, GATE_STORE_TOKEN, &key, q->now, q->pool, &record) == GATE_STORE_DONE;
+    if (!was_good && !may_ask(q, s, w, presented))
+        return GATE_RATE_LIMITED;
+    reason = judge(context);
+    if (reason == GATE_OK && !was_good)
+        store->put(store, GATE_STORE_TOKEN, &key, q->now, &mark, NULL);
+    else if (was_good && gate_reason_get(reason)->status == 401)
+        store->drop(store, GATE_STORE_TOKEN, &key, q->now);
+    return reason;
+}
+
 /* How long those who come just after a failed attempt fail with it; seconds. */
 #define REMEMBER_FAILURE_SECONDS 1
 
@@ -156,41 +195,10 @@ gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings
     case GATE_FLIGHT_LANDED:
         return GATE_OK;
     case GATE_FLIGHT_LEAD:
-        reason = may_ask(q, s, w, presented) ? judge(context) : GATE_RATE_LIMITED;
+        reason = gate_presented_judge_each(q, s, w, presented, judge, context);
         gate_flight_end(&flight, gate_reason_get(reason)->status >= 500 ? reason : GATE_OK, REMEMBER_FAILURE_SECONDS);
         return reason;
     default:
         return reason;
     }
-}
-
-/* How long a credential has a good name; seconds. */
-#define GOOD_NAME_SECONDS 300
-
-gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings *s, gate_world *w,
-                                      const gate_presented *presented, gate_reason (*judge)(void *context),
-                                      void *context)
-{
-    const gate_span parts[] = {
-        GATE_SPAN("was good"),
-        {(const char *)presented->lock.filed_under.bytes, GATE_DIGEST_BYTES},
-    };
-    const gate_entry mark = {.value = GATE_SPAN(""), .expires = q->now + GOOD_NAME_SECONDS};
-    gate_store *store = w->store;
-    gate_store_key key;
-    gate_record record;
-    gate_reason reason;
-    bool was_good;
-
-    if (!gate_digest_of(&key, parts, 2))
-        return GATE_INTERNAL;
-    was_good = store->get(store, GATE_STORE_TOKEN, &key, q->now, q->pool, &record) == GATE_STORE_DONE;
-    if (!was_good && !may_ask(q, s, w, presented))
-        return GATE_RATE_LIMITED;
-    reason = judge(context);
-    if (reason == GATE_OK && !was_good)
-        store->put(store, GATE_STORE_TOKEN, &key, q->now, &mark, NULL);
-    else if (was_good && gate_reason_get(reason)->status == 401)
-        store->drop(store, GATE_STORE_TOKEN, &key, q->now);
-    return reason;
 }

@@ -40,15 +40,14 @@ void gate_presented_bad(const gate_request *q, const gate_settings *s, gate_worl
 /* Forgets that it was good. */
 void gate_presented_forget(const gate_request *q, gate_world *w, const gate_presented *presented);
 
-/* One of those who present it at the same time judges it, the others wait for what comes of it; `judge` does so and calls one of the two above. GATE_OK:
- * it is to be found. RATE_LIMITED where the caller's address has asked too much. */
-gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings *s, gate_world *w,
+/* Has it judged: `judge` does so and calls one of the two above. RATE_LIMITED where too much was asked for the caller's address already; a
+ * credential that was good the last time does not count. */
+gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings *s, gate_world *w,
                                       const gate_presented *presented, gate_reason (*judge)(void *context),
                                       void *context);
 
-/* For where nothing is kept: everybody who presents it has it judged. That it was good the last time is noted, since such a credential does not
- * count against its caller's address. */
-gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings *s, gate_world *w,
+/* The same, but one of those who present it at the same time judges it, and the others wait for what comes of it. GATE_OK: it is to be found. */
+gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings *s, gate_world *w,
                                       const gate_presented *presented, gate_reason (*judge)(void *context),
                                       void *context);
 
