@@ -14,13 +14,6 @@
 #include "httpd/request.h"
 #include "httpd/runtime.h"
 
-/* Authentication is asked for even where httpd's own access rules would do without: a place that lets everybody pass still
- * wants to know who it is, and a rule within <RequireNone> names people who must be known to be kept out. */
-static int force_authn(request_rec *r)
-{
-    return gate_config_forces_authn(r) ? OK : DECLINED;
-}
-
 static void register_hooks(apr_pool_t *p)
 {
     /* --- when the server starts --- */
@@ -38,12 +31,18 @@ static void register_hooks(apr_pool_t *p)
     /* Before mod_rewrite, mod_alias and mod_proxy: nothing takes the callback away from us. */
     ap_hook_translate_name(gate_claim_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(gate_claim_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Before httpd's own, which answers TRACE. */
+    ap_hook_map_to_storage(gate_refuse_trace, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* First: the endpoints are open, whatever the Location they fall into says. */
     ap_hook_check_access_ex(gate_open_endpoint, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_force_authn(force_authn, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Even where httpd's own access rules would do without: a place that lets everybody pass still wants to know who it is,
+     * and a rule within <RequireNone> names people who must be known to be kept out. */
+    ap_hook_force_authn(gate_force_user, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_authn(gate_check_user, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     /* Before mod_authz_core, whose rule engine we ask: a known caller who may not pass gets 403. */
     ap_hook_check_authz(gate_check_rules, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
+    /* First, before mod_headers: what the administrator says in place of the caller's credentials stays. */
+    ap_hook_fixups(gate_withhold, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Last, behind mod_headers: what the backend is told is what we say. */
     ap_hook_fixups(gate_publish, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* And once more in mod_proxy, after it has dropped the headers that Connection names. */

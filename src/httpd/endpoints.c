@@ -146,7 +146,7 @@ static int error(visit *v)
 {
     const gate_state *refused = v->r->prev ? gate_state_of(v->r->prev) : NULL;
 
-    if (!refused)
+    if (!refused || !refused->is_refused)
         return HTTP_NOT_FOUND;
     return gate_page_refusal(v->r, refused, v->r->prev->status);
 }

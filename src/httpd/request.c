@@ -13,6 +13,7 @@
 #include "base/cookie.h"
 #include "gate/decide.h"
 #include "httpd/config.h"
+#include "httpd/endpoints.h"
 #include "httpd/runtime.h"
 #include "oidc/bearer.h"
 
@@ -27,24 +28,55 @@ gate_state *gate_state_of(request_rec *r)
     return ap_get_module_config(r->request_config, &oidc_gate_module);
 }
 
+/* The request whose parts a subrequest and its subrequests are. */
+static request_rec *whole_of(request_rec *r)
+{
+    while (r->main)
+        r = r->main;
+    return r;
+}
+
 gate_state *gate_state_make(request_rec *r, const gate_settings *settings)
 {
-    gate_state *state = apr_pcalloc(r->pool, sizeof *state);
+    const gate_state *before = gate_state_of(r);
+    apr_pool_t *pool = whole_of(r)->pool;
+    gate_state *state = apr_pcalloc(pool, sizeof *state);
 
     state->settings = settings;
+    state->pool = pool;
+    state->parts = before ? before->parts : NULL;
     ap_set_module_config(r->request_config, &oidc_gate_module, state);
     return state;
+}
+
+static bool speaks_for(const gate_state *state, const gate_settings *settings)
+{
+    return state->is_decided && state->settings == settings && state->decision.verb == GATE_ADMIT;
 }
 
 const gate_state *gate_state_for(request_rec *r, const gate_settings *settings)
 {
     for (request_rec *at = r; at; at = at->prev ? at->prev : at->main) {
-        const gate_state *state = gate_state_of(at);
-
-        if (state && state->settings == settings && state->decision.verb == GATE_ADMIT)
-            return state;
+        for (const gate_state *state = gate_state_of(at); state; state = state->parts) {
+            if (speaks_for(state, settings))
+                return state;
+        }
     }
     return NULL;
+}
+
+/* Other parts, and the request itself where mod_dir or mod_rewrite look ahead, need not ask again. */
+static void share(request_rec *r, gate_state *state)
+{
+    request_rec *whole = whole_of(r);
+    gate_state *of_whole = gate_state_of(whole);
+
+    if (whole == r)
+        return;
+    if (!of_whole)
+        of_whole = gate_state_make(whole, NULL);
+    state->parts = of_whole->parts;
+    of_whole->parts = state;
 }
 
 const char *gate_request_id(request_rec *r)
@@ -93,20 +125,46 @@ gate_audience gate_audience_of(request_rec *r)
                                                                                                   : GATE_FOR_PROGRAMS;
 }
 
+/* Where the chain of internal redirects has come by an error: this is the page that says so. */
+static bool is_error_document(const request_rec *r)
+{
+    for (const request_rec *at = r->prev; at; at = at->prev) {
+        if (ap_is_HTTP_ERROR(at->status))
+            return true;
+    }
+    return false;
+}
+
+/* What the caller asked for: path and query, before any internal redirect. RFC 9112 section 3.2.2: it may come as a whole
+ * address; who we are is not the caller's to say, so its host goes. */
+static gate_span asked_for(const request_rec *r)
+{
+    const char *uri;
+
+    while (r->prev)
+        r = r->prev;
+    uri = r->unparsed_uri;
+    if (*uri != '/') {
+        uri = strstr(uri, "://");
+        uri = uri ? strchr(uri + 3, '/') : NULL;
+    }
+    return gate_span_of(uri ? uri : "/");
+}
+
 gate_request gate_request_of(request_rec *r, gate_state *state)
 {
     const char *query = strchr(r->unparsed_uri, '?');
 
     return (gate_request){
-        .pool = r->pool,
+        .pool = state->pool,
         .now = apr_time_sec(r->request_time),
         .method = r->method,
-        .uri = gate_span_of(r->unparsed_uri),
+        .uri = asked_for(r),
         .query = gate_span_of(query ? query + 1 : NULL),
         .address = r->useragent_ip,
         .is_navigation = is_navigation(r),
         /* An error document or a part of a page cannot send the browser away. */
-        .is_subrequest = r->main || r->prev,
+        .is_subrequest = r->main || is_error_document(r),
         .header = header,
         .context = r,
         .provider_calls = &state->provider_calls,
@@ -183,12 +241,14 @@ static void challenge(request_rec *r, const gate_state *state, gate_reason reaso
         .reason = reason,
         .description = gate_reason_get(reason)->oauth_error ? gate_reason_get(reason)->remedy : NULL,
         .scope = state->scope_needed,
+        .resource_metadata = s ? s->resource_metadata : NULL,
         .max_age = -1,
     };
     const bool takes_tokens = s && s->methods & ~(1u << GATE_METHOD_CLIENT_CREDENTIALS);
     const bool takes_clients = s && s->methods & 1u << GATE_METHOD_CLIENT_CREDENTIALS;
     const bool for_people = gate_audience_of(r) == GATE_FOR_PEOPLE;
 
+    apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     if (takes_tokens || for_people || !takes_clients)
         apr_table_addn(r->err_headers_out, "WWW-Authenticate", gate_bearer_challenge(r->pool, &bearer));
     if (takes_clients && !for_people)
@@ -214,8 +274,23 @@ static void send_headers(request_rec *r, const gate_decision *decision)
         apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, decision->retry_after));
 }
 
+/* The page that was to say why a request is refused is refused itself. The first answer stands: httpd says it without a page. */
+static bool was_refused_before(request_rec *r)
+{
+    for (request_rec *at = r->prev; at; at = at->prev) {
+        const gate_state *state = gate_state_of(at);
+
+        if (state && state->is_refused)
+            return true;
+    }
+    return false;
+}
+
 static int refuse(request_rec *r, gate_state *state, gate_reason reason, int status)
 {
+    if (was_refused_before(r))
+        return status;
+    state->is_refused = true;
     send_headers(r, &state->decision);
     if (status == 401 || (status == 403 && gate_reason_get(reason)->oauth_error)
         || (status == 400 && gate_reason_get(reason)->oauth_error && state->settings))
@@ -237,171 +312,6 @@ int gate_answer_with(request_rec *r, gate_state *state)
     apr_table_setn(r->err_headers_out, "Location", decision->location);
     gate_log_decision(r, state, decision->known ? "login" : "redirect", decision->status);
     return decision->status;
-}
-
-/* --- who --- */
-
-#define CLIENT_PREFIX "client:"
-
-/* The first of OIDCGateRemoteUser's claims that there is. A client's name is marked as such: it is never taken for a
- * user's, even where the two are alike (RFC 9700 section 4.15). */
-static const char *user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity)
-{
-    for (int i = 0; i < s->user_claim_count; i++) {
-        gate_value_type type;
-        gate_claim claim;
-        gate_span value;
-
-        if (!gate_claim_find(identity, &s->user_claims[i], &claim) || claim.count != 1)
-            continue;
-        value = gate_claim_value(&claim, 0, &type);
-        if (!value.len || type == GATE_VALUE_NULL || type == GATE_VALUE_JSON || gate_span_has_control(value))
-            continue;
-        if (gate_identity_is_client(identity))
-            return apr_pstrcat(p, CLIENT_PREFIX, gate_span_dup(p, value), NULL);
-        if (!gate_span_starts(value, CLIENT_PREFIX)) /* nor is a user's name taken for a client's */
-            return gate_span_dup(p, value);
-    }
-    return NULL;
-}
-
-static gate_reason render(request_rec *r, const gate_state *state, const gate_told_list *list,
-                          apr_array_header_t **lines, const char **detail)
-{
-    const gate_tokens none = {.access_expires = 0};
-    const gate_tokens *tokens = state->decision.tokens ? state->decision.tokens : &none;
-    const gate_template_values values = {
-        .identity = state->decision.identity,
-        .user = state->user,
-        .method = gate_method_name(state->decision.method),
-        .access_token = tokens->access_token,
-        .id_token = tokens->id_token,
-        .introspection = tokens->introspection,
-        .userinfo = tokens->userinfo,
-    };
-
-    size_t bytes = 0;
-
-    *lines = apr_array_make(r->pool, list->count, sizeof(gate_line));
-    for (int i = 0; i < list->count; i++) {
-        gate_span value;
-        const gate_reason reason = gate_template_render(r->pool, list->items[i].template, &values, &value, detail);
-
-        if (reason != GATE_OK)
-            return reason;
-        if (!value.ptr)
-            continue;
-        bytes += value.len;
-        APR_ARRAY_PUSH(*lines, gate_line) = (gate_line){list->items[i].name, value.ptr};
-    }
-    if (bytes <= 2 * GATE_TEMPLATE_MAX_BYTES)
-        return GATE_OK;
-    *detail = "all headers together are longer than any backend takes";
-    return GATE_CLAIM_UNSAFE;
-}
-
-/* All that the backend will be told is made now: what cannot be told truthfully refuses the request before anything else is asked. */
-static gate_reason prepare(request_rec *r, gate_state *state, const char **detail)
-{
-    const gate_settings *s = state->settings;
-    gate_reason reason;
-
-    state->user = user_of(r->pool, s, state->decision.identity);
-    if (!state->user) {
-        *detail = "none of OIDCGateRemoteUser's claims is there, and no request goes on without a name";
-        return GATE_CLAIM_MISSING;
-    }
-    reason = render(r, state, &s->headers, &state->lines, detail);
-    return reason == GATE_OK ? render(r, state, &s->variables, &state->variables, detail) : reason;
-}
-
-static void take_user(request_rec *r, const gate_state *state)
-{
-    if (state->user) {
-        r->user = apr_pstrdup(r->pool, state->user);
-        r->ap_auth_type = apr_pstrdup(r->pool, "OIDCGate");
-    }
-}
-
-/* A subrequest that only asks which settings hold somewhere is not to be decided. */
-static bool is_probed(request_rec *r)
-{
-    const gate_state *above = r->main ? gate_state_of(r->main) : NULL;
-
-    return above && above->is_probe;
-}
-
-/* Known, or nobody by permission (OIDCGateOnUnauthenticated pass). */
-static int admit(request_rec *r, gate_state *state)
-{
-    const char *detail = NULL;
-    gate_reason reason;
-
-    for (int i = 0; i < state->decision.cookie_count && !r->main; i++)
-        apr_table_addn(r->err_headers_out, "Set-Cookie", state->decision.cookies[i]);
-    if (!state->decision.known)
-        return OK;
-    reason = prepare(r, state, &detail);
-    if (reason != GATE_OK) {
-        state->decision = gate_refuse(reason, detail);
-        return gate_answer_with(r, state);
-    }
-    take_user(r, state);
-    return OK;
-}
-
-int gate_check_user(request_rec *r)
-{
-    const char *problem = NULL;
-    const gate_settings *settings = gate_config_settings(r, &problem);
-    const gate_state *earlier = settings ? gate_state_for(r, settings) : NULL;
-    gate_state *state;
-    gate_request q;
-
-    if (!settings && !problem)
-        return DECLINED;
-    if (is_probed(r))
-        return HTTP_UNAUTHORIZED;
-    if (earlier && earlier != gate_state_of(r)) {
-        take_user(r, earlier);
-        return OK;
-    }
-    state = gate_state_make(r, settings);
-    q = gate_request_of(r, state);
-    state->decision = settings ? gate_decide(&q, settings, gate_runtime_world()) : gate_refuse(GATE_CONFIG_ERROR, problem);
-    return state->decision.verb == GATE_ADMIT ? admit(r, state) : gate_answer_with(r, state);
-}
-
-/* --- may they --- */
-
-/* httpd's own rule engine is asked, and its verdict said in the gate's words: who is known and may not pass gets 403, without
- * AuthzSendForbiddenOnFailure. */
-int gate_check_rules(request_rec *r)
-{
-    gate_state *state = gate_state_of(r);
-    int status;
-
-    if (!state || state->in_rules || state->decision.verb != GATE_ADMIT)
-        return DECLINED;
-    if (!state->id)
-        state->id = gate_request_id(r);
-    state->in_rules = true;
-    status = ap_run_auth_checker(r);
-    state->in_rules = false;
-    if (status == OK) {
-        gate_log_decision(r, state, "allow", HTTP_OK);
-        return OK;
-    }
-    if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN)
-        return status;
-    if (!state->decision.known) { /* nobody, where somebody is asked for */
-        state->decision = gate_refuse(GATE_NO_CREDENTIAL, NULL);
-        return gate_answer_with(r, state);
-    }
-    if (!state->rule_reason)
-        state->rule_reason = GATE_RULE_REFUSED;
-    apr_table_unset(r->err_headers_out, "WWW-Authenticate");
-    return refuse(r, state, state->rule_reason, gate_reason_get(state->rule_reason)->status);
 }
 
 /* --- what strangers claim to be --- */
@@ -433,6 +343,258 @@ static apr_array_header_t *sweep_table(apr_pool_t *p, apr_table_t *table)
         apr_table_unset(table, APR_ARRAY_IDX(sweep.names, i, const char *));
     return sweep.names;
 }
+
+static void put_back(apr_table_t *headers, const char *name, const char *value)
+{
+    if (value)
+        apr_table_setn(headers, name, value);
+    else
+        apr_table_unset(headers, name);
+}
+
+/* An internal redirect shares its headers with the request before it, a subrequest copies them. It is a request in its own right:
+ * what was withheld from that one's backend, or told it, is not what this one comes with. */
+static void restore_credentials(request_rec *r)
+{
+    for (request_rec *at = r; at; at = at->prev ? at->prev : at->main) {
+        const gate_state *state = gate_state_of(at);
+
+        if (state && state->withholds) {
+            put_back(r->headers_in, "Authorization", state->authorization);
+            put_back(r->headers_in, "Cookie", state->cookies);
+            return;
+        }
+    }
+}
+
+/* No hook is run first of all for a subrequest; so whoever looks at it first does this. */
+static void receive(request_rec *r)
+{
+    if (!r->main || gate_state_of(r))
+        return;
+    gate_state_make(r, NULL);
+    restore_credentials(r);
+    if (gate_config_tells_headers())
+        sweep_table(r->pool, r->headers_in);
+}
+
+/* --- who --- */
+
+#define CLIENT_PREFIX "client:"
+
+/* The first of OIDCGateRemoteUser's claims that there is. A client's name is marked as such: it is never taken for a
+ * user's, even where the two are alike (RFC 9700 section 4.15). */
+static const char *user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity)
+{
+    for (int i = 0; i < s->user_claim_count; i++) {
+        gate_value_type type;
+        gate_claim claim;
+        gate_span value;
+
+        if (!gate_claim_find(identity, &s->user_claims[i], &claim) || claim.count != 1)
+            continue;
+        value = gate_claim_value(&claim, 0, &type);
+        if (!value.len || type == GATE_VALUE_NULL || type == GATE_VALUE_JSON || gate_span_has_control(value))
+            continue;
+        if (gate_identity_is_client(identity))
+            return apr_pstrcat(p, CLIENT_PREFIX, gate_span_dup(p, value), NULL);
+        if (!gate_span_starts(value, CLIENT_PREFIX)) /* nor is a user's name taken for a client's */
+            return gate_span_dup(p, value);
+    }
+    return NULL;
+}
+
+static gate_reason render(apr_pool_t *p, const gate_state *state, const gate_told_list *list,
+                          apr_array_header_t **lines, const char **detail)
+{
+    const gate_tokens none = {.access_expires = 0};
+    const gate_tokens *tokens = state->decision.tokens ? state->decision.tokens : &none;
+    const gate_template_values values = {
+        .identity = state->decision.identity,
+        .user = state->user,
+        .method = gate_method_name(state->decision.method),
+        .access_token = tokens->access_token,
+        .id_token = tokens->id_token,
+        .introspection = tokens->introspection,
+        .userinfo = tokens->userinfo,
+    };
+
+    size_t bytes = 0;
+
+    *lines = apr_array_make(p, list->count, sizeof(gate_line));
+    for (int i = 0; i < list->count; i++) {
+        gate_span value;
+        const gate_reason reason = gate_template_render(p, list->items[i].template, &values, &value, detail);
+
+        if (reason != GATE_OK)
+            return reason;
+        if (!value.ptr)
+            continue;
+        bytes += value.len;
+        APR_ARRAY_PUSH(*lines, gate_line) = (gate_line){list->items[i].name, value.ptr};
+    }
+    if (bytes <= 2 * GATE_TEMPLATE_MAX_BYTES)
+        return GATE_OK;
+    *detail = "all headers together are longer than any backend takes";
+    return GATE_CLAIM_UNSAFE;
+}
+
+/* All that the backend will be told is made now: what cannot be told truthfully refuses the request before anything else is asked. */
+static gate_reason prepare(gate_state *state, const char **detail)
+{
+    const gate_settings *s = state->settings;
+    gate_reason reason;
+
+    state->user = user_of(state->pool, s, state->decision.identity);
+    if (!state->user) {
+        *detail = "none of OIDCGateRemoteUser's claims is there, and no request goes on without a name";
+        return GATE_CLAIM_MISSING;
+    }
+    reason = render(state->pool, state, &s->headers, &state->lines, detail);
+    return reason == GATE_OK ? render(state->pool, state, &s->variables, &state->variables, detail) : reason;
+}
+
+static void take_user(request_rec *r, const gate_state *state)
+{
+    if (state->user) {
+        r->user = apr_pstrdup(r->pool, state->user);
+        r->ap_auth_type = apr_pstrdup(r->pool, "OIDCGate");
+    }
+}
+
+/* A subrequest that only asks which settings hold somewhere is not to be decided. */
+static bool is_probed(request_rec *r)
+{
+    const gate_state *above = r->main ? gate_state_of(r->main) : NULL;
+
+    return above && above->is_probe;
+}
+
+/* What was decided of the same caller under the same settings holds here too. */
+static gate_state *inherit(request_rec *r, const gate_state *earlier)
+{
+    gate_state *state = gate_state_make(r, earlier->settings);
+
+    state->decision = earlier->decision;
+    state->user = earlier->user;
+    state->id = earlier->id;
+    state->lines = earlier->lines;
+    state->variables = earlier->variables;
+    state->is_decided = state->is_inherited = true;
+    return state;
+}
+
+static gate_state *decide(request_rec *r, const gate_settings *settings, const char *problem)
+{
+    gate_state *state = gate_state_make(r, settings);
+    const gate_request q = gate_request_of(r, state);
+    const char *detail = NULL;
+    gate_reason reason;
+
+    state->is_decided = true;
+    state->decision = settings ? gate_decide(&q, settings, gate_runtime_world()) : gate_refuse(GATE_CONFIG_ERROR, problem);
+    if (state->decision.verb == GATE_ADMIT && state->decision.known) {
+        reason = prepare(state, &detail);
+        if (reason != GATE_OK)
+            state->decision = gate_refuse(reason, detail);
+    }
+    if (state->decision.verb == GATE_ADMIT) {
+        for (int i = 0; i < state->decision.cookie_count && !r->main; i++)
+            apr_table_addn(r->err_headers_out, "Set-Cookie", state->decision.cookies[i]);
+    }
+    share(r, state);
+    return state;
+}
+
+static bool is_guarded(request_rec *r)
+{
+    const char *problem = NULL;
+
+    return gate_config_settings(r, &problem) || problem;
+}
+
+/* Decided once, whoever asks first. */
+static gate_state *consider(request_rec *r)
+{
+    const char *problem = NULL;
+    const gate_settings *settings = gate_config_settings(r, &problem);
+    const gate_state *earlier = settings ? gate_state_for(r, settings) : NULL;
+    gate_state *own = gate_state_of(r);
+
+    receive(r);
+    if (own && own->is_decided && own->settings == settings)
+        return own;
+    return earlier ? inherit(r, earlier) : decide(r, settings, problem);
+}
+
+/* httpd's rules let the caller in without a name. That is the last word only about somebody who has none, by permission
+ * (OIDCGateOnUnauthenticated pass): httpd goes on without authentication then. */
+int gate_force_user(request_rec *r)
+{
+    gate_state *state;
+
+    if (!gate_config_forces_authn(r) || !is_guarded(r))
+        return DECLINED;
+    if (is_probed(r))
+        return OK;
+    state = consider(r);
+    if (state->decision.verb != GATE_ADMIT || state->decision.known)
+        return OK;
+    if (!state->id)
+        state->id = gate_request_id(r);
+    if (!state->is_inherited)
+        gate_log_decision(r, state, "allow", HTTP_OK);
+    return DECLINED;
+}
+
+int gate_check_user(request_rec *r)
+{
+    gate_state *state;
+
+    if (!is_guarded(r))
+        return DECLINED;
+    if (is_probed(r))
+        return HTTP_UNAUTHORIZED;
+    state = consider(r);
+    if (state->decision.verb == GATE_ADMIT && !state->decision.known) /* nobody, where the rules ask for somebody */
+        state->decision = gate_refuse(GATE_NO_CREDENTIAL, NULL);
+    if (state->decision.verb != GATE_ADMIT)
+        return gate_answer_with(r, state);
+    take_user(r, state);
+    return OK;
+}
+
+/* --- may they --- */
+
+/* httpd's own rule engine is asked, and its verdict said in the gate's words: who is known and may not pass gets 403, without
+ * AuthzSendForbiddenOnFailure. */
+int gate_check_rules(request_rec *r)
+{
+    gate_state *state = gate_state_of(r);
+    int status;
+
+    if (!state || !state->is_decided || state->in_rules || state->decision.verb != GATE_ADMIT)
+        return DECLINED;
+    if (!state->id)
+        state->id = gate_request_id(r);
+    state->in_rules = true;
+    status = ap_run_auth_checker(r);
+    state->in_rules = false;
+    if (status == OK) {
+        if (!state->is_inherited)
+            gate_log_decision(r, state, "allow", HTTP_OK);
+        return OK;
+    }
+    if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN)
+        return status;
+    if (!state->rule_reason)
+        state->rule_reason = GATE_RULE_REFUSED;
+    if (!was_refused_before(r))
+        apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+    return refuse(r, state, state->rule_reason, gate_reason_get(state->rule_reason)->status);
+}
+
+/* --- the first look --- */
 
 /* What a Connection header may not name: ours, and what carries credentials (RFC 9110 section 7.6.1 would have mod_proxy drop them). */
 static bool is_protected(gate_span token)
@@ -468,6 +630,8 @@ int gate_scrub(request_rec *r)
 {
     apr_array_header_t *stripped;
 
+    if (r->prev)
+        restore_credentials(r);
     if (!gate_config_tells_headers())
         return DECLINED;
     stripped = sweep_table(r->pool, r->headers_in);
@@ -483,20 +647,50 @@ int gate_scrub(request_rec *r)
     return DECLINED;
 }
 
+/* Before any authentication, httpd itself would send the caller's cookies and credentials back as a text (RFC 9110 section
+ * 9.3.8), for a script that may not read them otherwise. */
+int gate_refuse_trace(request_rec *r)
+{
+    gate_state *state;
+
+    if (r->method_number != M_TRACE || !gate_config_site(r->server))
+        return DECLINED;
+    state = gate_state_make(r, NULL);
+    state->decision = gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL);
+    return gate_answer_with(r, state);
+}
+
 /* --- what the backend is told --- */
 
-static void forget_credentials(request_rec *r, const gate_settings *s)
+/* Once a request, however often its settings change on the way (mod_dir puts the index file's in their place). */
+static void withhold_credentials(request_rec *r, const gate_settings *s)
 {
-    const char *cookies = apr_table_get(r->headers_in, "Cookie"), *others;
+    gate_state *state = gate_state_of(r);
+    apr_table_t *headers = r->headers_in;
 
+    if (!state)
+        state = gate_state_make(r, NULL);
+    if (state->withholds)
+        return;
+    state->withholds = true;
+    state->authorization = apr_table_get(headers, "Authorization");
+    state->cookies = apr_table_get(headers, "Cookie");
     if (s->forward_credentials)
         return;
-    apr_table_unset(r->headers_in, "Authorization");
-    others = cookies ? gate_cookie_without(r->pool, cookies, s->site->cookie) : NULL;
-    if (others)
-        apr_table_setn(r->headers_in, "Cookie", others);
-    else
-        apr_table_unset(r->headers_in, "Cookie");
+    apr_table_unset(headers, "Authorization");
+    if (state->cookies)
+        put_back(headers, "Cookie", gate_cookie_without(r->pool, state->cookies, s->site->cookie));
+}
+
+int gate_withhold(request_rec *r)
+{
+    const char *problem = NULL;
+    const gate_settings *settings = gate_config_settings(r, &problem);
+
+    receive(r);
+    if (settings && gate_open_endpoint(r) != OK)
+        withhold_credentials(r, settings);
+    return DECLINED;
 }
 
 static void set_lines(apr_table_t *table, const apr_array_header_t *lines)
@@ -508,7 +702,8 @@ static void set_lines(apr_table_t *table, const apr_array_header_t *lines)
     }
 }
 
-/* What was answered because of a cookie or a token is nobody else's: mod_cache does not keep it, and no cache on the way either. */
+/* What is guarded is nobody else's, however somebody was let in: mod_cache, which would answer before any rule is asked, does not
+ * keep it, and no cache on the way either. */
 static void keep_private(request_rec *r)
 {
     apr_table_setn(r->subprocess_env, "no-cache", "1");
@@ -522,17 +717,14 @@ int gate_publish(request_rec *r)
     const gate_settings *settings = gate_config_settings(r, &problem);
     const gate_state *state = settings ? gate_state_for(r, settings) : NULL;
 
-    /* An internal redirect shares its headers with the request before it, a subrequest copies them. */
-    if (gate_config_tells_headers() && (r->prev || r->main))
-        sweep_table(r->pool, r->headers_in);
-    if (!settings)
+    if (!settings || gate_open_endpoint(r) == OK)
         return DECLINED;
-    forget_credentials(r, settings);
+    withhold_credentials(r, settings);
+    keep_private(r);
     if (!state || !state->decision.known)
         return DECLINED;
     set_lines(r->headers_in, state->lines);
     set_lines(r->subprocess_env, state->variables);
-    keep_private(r);
     return DECLINED;
 }
 
