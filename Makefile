@@ -39,7 +39,7 @@ FUZZ       := $(FUZZERS:tests/fuzz/%.c=build-fuzz/%)
 REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
 FUZZ_SECONDS ?= 60
 
-.PHONY: all check check-all check-layers check-unit check-replay check-server check-interop \
+.PHONY: all check check-all check-layers check-unit check-replay check-manual check-server check-interop \
         demo deps fuzz deb install clean
 all: $(B)/mod_oidc_gate.so
 
@@ -76,6 +76,7 @@ check: deps
 check-all: check-layers $(B)/mod_oidc_gate.so $(UNIT) $(REPLAY)
 	$(MAKE) check-unit
 	$(MAKE) check-replay
+	$(MAKE) check-manual
 	$(MAKE) check-server
 	$(MAKE) check-interop
 check-layers:
@@ -85,6 +86,8 @@ check-unit: $(UNIT)
 	BUILD=$(B) $(PROVE) $(wildcard tests/unit/*.t)
 check-replay: $(REPLAY)
 	$(PROVE) -e '' $(REPLAY)
+check-manual: $(B)/mod_oidc_gate.so
+	GATE_SO=$(CURDIR)/$< $(PROVE) -e perl tests/manual
 check-server: $(B)/mod_oidc_gate.so
 	GATE_MPM=event GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san)
 	GATE_MPM=prefork GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san)
