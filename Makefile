@@ -93,7 +93,7 @@ check-server: $(B)/mod_oidc_gate.so
 	GATE_MPM=prefork GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san)
 check-interop: $(B)/mod_oidc_gate.so
 	sh tests/interop/setup
-	GATE_SO=$< tests/run tests/interop/login.t
+	GATE_INTEROP_MUST=1 GATE_SO=$< tests/run tests/interop/login.t
 
 demo: deps
 	$(MAKE) -j2 all
