@@ -15,14 +15,14 @@ typedef enum gate_flight_part {
 
 typedef struct gate_flight {
     gate_world *world;
-    gate_store_kind kind;     /* GATE_STORE_LEASE where strangers cause it, GATE_STORE_DOCUMENT where configuration does */
+    gate_store_kind kind;
     gate_store_key key;
     uint64_t version;
 } gate_flight;
 
 /* What is to be done once. */
 typedef struct gate_flight_plan {
-    gate_store_kind kind;            /* GATE_STORE_LEASE where strangers cause it, GATE_STORE_DOCUMENT where configuration does */
+    gate_store_kind kind;            /* GATE_STORE_LEASE where strangers cause it, GATE_STORE_DOCUMENT where they cannot */
     const gate_span *parts;          /* what names the work, its purpose first ("fetch", ...) */
     int count;
     int lease_seconds;               /* a leader that is not done by then is taken for dead, and replaced */

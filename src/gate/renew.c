@@ -212,7 +212,7 @@ gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, ga
         {(const char *)session->lock.filed_under.bytes, GATE_DIGEST_BYTES},
     };
     const gate_flight_plan plan = {
-        .kind = GATE_STORE_MARK,
+        .kind = GATE_STORE_DOCUMENT, /* what strangers can fill must not keep a session from being renewed */
         .parts = parts,
         .count = 2,
         .lease_seconds = CALLS_AT_MOST * one_call,

@@ -482,6 +482,15 @@ static void test_slow_provider(void)
     ok(has_session() && op.reuses == 0, "and does not take the session away");
 }
 
+static void test_marks_are_full(void)
+{
+    gate_settings *s = begin();
+
+    the.store.is_full[GATE_STORE_MARK] = the.store.is_full[GATE_STORE_LEASE] = true;
+    world_wait(EXPIRED);
+    is(token_of(ask_for(s, page)), "at-2", "what strangers can fill keeps nobody from being renewed");
+}
+
 /* --- our own faults --- */
 
 static void test_store_fails(bool ever_after, bool acts, bool is_overdue)
@@ -565,6 +574,7 @@ int main(void)
     test_ended_meanwhile();
     test_ended_while_waiting();
     test_slow_provider();
+    test_marks_are_full();
     for (int i = 0; i < 8; i++)
         test_store_fails(i & 1, i & 2, i & 4);
     test_no_randomness();
