@@ -52,7 +52,8 @@ static bool seal_attempt(const gate_request *q, const gate_site *site, gate_worl
                          const char **text)
 {
     gate_pack pack = {.count = 0};
-    gate_span box;
+    gate_span plain, box;
+    bool sealed;
 
     gate_pack_add_number(q->pool, &pack, attempt->created);
     gate_pack_add_number(q->pool, &pack, attempt->again);
@@ -62,11 +63,12 @@ static bool seal_attempt(const gate_request *q, const gate_site *site, gate_worl
     gate_pack_add(&pack, attempt->nonce);
     gate_pack_add(&pack, attempt->verifier);
     gate_pack_add(&pack, attempt->return_to);
-    if (!gate_box_seal(q->pool, &w->keys[0], purpose, gate_span_of(site->origin), gate_pack_bytes(q->pool, &pack),
-                       w->random, &box))
-        return false;
-    *text = gate_base64url_encode(q->pool, box);
-    return true;
+    plain = gate_pack_bytes(q->pool, &pack);
+    sealed = gate_box_seal(q->pool, &w->keys[0], purpose, gate_span_of(site->origin), plain, w->random, &box);
+    gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
+    if (sealed)
+        *text = gate_base64url_encode(q->pool, box);
+    return sealed;
 }
 
 static bool open_attempt(const gate_request *q, const gate_site *site, gate_world *w, gate_span text, login_attempt *attempt)
