@@ -107,7 +107,7 @@ int gate_page_refusal(request_rec *r, const gate_state *state, int status)
     const wording *say = wording_of(status);
     const char *small;
 
-    if (gate_audience_of(r->prev ? r->prev : r) == GATE_FOR_PROGRAMS)
+    if (state->audience == GATE_FOR_PROGRAMS)
         return gate_page_json(r, refusal_json(r, state, status));
     small = apr_psprintf(r->pool, "%s &middot; request %s", gate_reason_name(reason_of(state)),
                          gate_span_for_html(r->pool, gate_span_of(state->id)));

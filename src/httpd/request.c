@@ -246,7 +246,7 @@ static void challenge(request_rec *r, const gate_state *state, gate_reason reaso
     };
     const bool takes_tokens = s && s->methods & ~(1u << GATE_METHOD_CLIENT_CREDENTIALS);
     const bool takes_clients = s && s->methods & 1u << GATE_METHOD_CLIENT_CREDENTIALS;
-    const bool for_people = gate_audience_of(r) == GATE_FOR_PEOPLE;
+    const bool for_people = state->audience == GATE_FOR_PEOPLE;
 
     apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     if (takes_tokens || for_people || !takes_clients)
@@ -291,6 +291,7 @@ static int refuse(request_rec *r, gate_state *state, gate_reason reason, int sta
     if (was_refused_before(r))
         return status;
     state->is_refused = true;
+    state->audience = gate_audience_of(r); /* httpd makes a GET of the request before it asks for the page */
     send_headers(r, &state->decision);
     if (status == 401 || (status == 403 && gate_reason_get(reason)->oauth_error)
         || (status == 400 && gate_reason_get(reason)->oauth_error && state->settings))

@@ -36,6 +36,7 @@ typedef struct gate_state {
     const char *rule_detail;
     bool is_inherited;         /* decided for another request of the same chain */
     bool is_refused;
+    gate_audience audience;    /* whom the refusal is said to */
     bool withholds;            /* the credentials have been taken off the request; this is what they were, or NULL */
     const char *authorization, *cookies;
 } gate_state;
