@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* pack.h - a few texts and numbers in one run of bytes, and back: what is sealed into boxes and filed in the store */
+/* pack.h - a few texts and numbers in one run of bytes, and back: what is sealed into boxes and
+ * filed in the store */
 #ifndef GATE_BASE_PACK_H
 #define GATE_BASE_PACK_H
 
@@ -16,14 +17,16 @@ typedef struct gate_pack {
     int count;
 } gate_pack;
 
-/* The texts must live until gate_pack_bytes. At most GATE_PACK_MAX_ITEMS: the callers' lists are fixed. */
+/* The texts must live until gate_pack_bytes. At most GATE_PACK_MAX_ITEMS: the callers' lists are
+ * fixed. */
 void gate_pack_add(gate_pack *pack, gate_span text);
 void gate_pack_add_number(apr_pool_t *p, gate_pack *pack, apr_int64_t number);
 
 /* All of them as one run of bytes in p. */
 gate_span gate_pack_bytes(apr_pool_t *p, const gate_pack *pack);
 
-/* Reads exactly `count` texts back, in place. False where bytes are anything but a pack of that many. */
+/* Reads exactly `count` texts back, in place. False where bytes are anything but a pack of that
+ * many. */
 bool gate_pack_read(gate_span bytes, gate_span *texts, int count);
 
 /* The number in a text that gate_pack_add_number made; false for any other. */

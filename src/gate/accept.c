@@ -50,8 +50,8 @@ static gate_reason encode(judging *j, const json_t *claims)
         .client_id = client,
         .expires = j->expires,
         /* RFC 9700 section 4.15: a client is no user, even where their names are alike. */
-        .is_client = j->method == GATE_METHOD_CLIENT_CREDENTIALS
-                     || (client.ptr && (!subject.ptr || gate_span_equal(subject, client))),
+        .is_client = j->method == GATE_METHOD_CLIENT_CREDENTIALS ||
+                     (client.ptr && (!subject.ptr || gate_span_equal(subject, client))),
     };
 
     return gate_identity_make(j->q->pool, &facts, &set, 1, &j->identity);
@@ -66,7 +66,8 @@ static gate_reason judge_jwt(judging *j)
         .skew = j->s->skew,
     };
     gate_jwt *jwt;
-    gate_reason reason = gate_jwt_read(j->q->pool, j->token, j->s->algorithms & GATE_ALGS_ASYMMETRIC, &jwt);
+    gate_reason reason =
+        gate_jwt_read(j->q->pool, j->token, j->s->algorithms & GATE_ALGS_ASYMMETRIC, &jwt);
 
     if (reason == GATE_OK)
         reason = gate_provider_verify(j->q, j->w, j->s->provider, jwt, &j->detail);
@@ -76,19 +77,22 @@ static gate_reason judge_jwt(judging *j)
     return reason == GATE_OK ? encode(j, jwt->claims) : reason;
 }
 
-/* What can be seen without asking: a signature that is wrong, a time that is over. All else is the provider's to say. */
+/* What can be seen without asking: a signature that is wrong, a time that is over. All else is the
+ * provider's to say. */
 static gate_reason glance(judging *j)
 {
     gate_jwt *jwt;
     gate_reason reason;
 
-    if (!gate_jwt_looks_like(j->token)
-        || gate_jwt_read(j->q->pool, j->token, j->s->algorithms & GATE_ALGS_ASYMMETRIC, &jwt) != GATE_OK)
+    if (!gate_jwt_looks_like(j->token) ||
+        gate_jwt_read(j->q->pool, j->token, j->s->algorithms & GATE_ALGS_ASYMMETRIC, &jwt) !=
+            GATE_OK)
         return GATE_OK;
     reason = gate_provider_verify_offline(j->q, j->w, j->s->provider, jwt);
     if (reason == GATE_OK) {
         reason = gate_jwt_check_times(jwt->claims, j->q->now, j->s->skew, NULL);
-        return reason == GATE_TOKEN_EXPIRED || reason == GATE_TOKEN_NOT_YET_VALID ? reason : GATE_OK;
+        return reason == GATE_TOKEN_EXPIRED || reason == GATE_TOKEN_NOT_YET_VALID ? reason
+                                                                                  : GATE_OK;
     }
     return reason == GATE_BAD_SIGNATURE ? reason : GATE_OK;
 }
@@ -103,11 +107,13 @@ static gate_reason introspect(judging *j)
     };
     const json_t *claims;
     gate_answer answer;
-    gate_reason reason = gate_provider_post(j->q, j->w, j->s, GATE_ENDPOINT_INTROSPECTION,
-                                            gate_introspection_form(j->q->pool, j->token), &answer, &j->detail);
+    gate_reason reason =
+        gate_provider_post(j->q, j->w, j->s, GATE_ENDPOINT_INTROSPECTION,
+                           gate_introspection_form(j->q->pool, j->token), &answer, &j->detail);
 
     if (reason == GATE_OK)
-        reason = gate_introspection_read(j->q->pool, &answer, &want, &claims, &j->expires, &j->detail);
+        reason =
+            gate_introspection_read(j->q->pool, &answer, &want, &claims, &j->expires, &j->detail);
     if (reason != GATE_OK)
         return reason;
     j->tokens.introspection = answer.body;
@@ -173,8 +179,8 @@ static gate_reason introspect_and_file(void *context)
     return reason;
 }
 
-static gate_decision admit(const judging *j, const gate_identity *identity, const gate_tokens *tokens,
-                           const char *cache)
+static gate_decision admit(const judging *j, const gate_identity *identity,
+                           const gate_tokens *tokens, const char *cache)
 {
     return (gate_decision){
         .verb = GATE_ADMIT,
@@ -187,8 +193,8 @@ static gate_decision admit(const judging *j, const gate_identity *identity, cons
     };
 }
 
-/* On introspection, the provider's refusal of *our* call may mean that this very client was deactivated: the caller gets 401, the administrator an
- * error line. */
+/* On introspection, the provider's refusal of *our* call may mean that this very client was
+ * deactivated: the caller gets 401, the administrator an error line. */
 static gate_decision refuse(const judging *j, gate_reason reason, const char *cache)
 {
     gate_decision decision = gate_refuse(reason, j->detail);
@@ -232,8 +238,8 @@ static bool recall_stale(judging *j, gate_decision *decision)
     gate_tokens *tokens = apr_pmemdup(j->q->pool, &j->tokens, sizeof *tokens);
     gate_reason reason;
 
-    if (!make_stale(j, &stale)
-        || gate_presented_find(j->q, j->s, j->w, &stale, &identity, tokens, &reason) != GATE_PRESENTED_GOOD)
+    if (!make_stale(j, &stale) || gate_presented_find(j->q, j->s, j->w, &stale, &identity, tokens,
+                                                      &reason) != GATE_PRESENTED_GOOD)
         return false;
     *decision = admit(j, identity, tokens, "stale");
     decision->detail = j->detail;
@@ -246,8 +252,9 @@ static gate_reason judge_by_introspection(judging *j, bool cached)
 
     if (reason != GATE_OK)
         return reason;
-    return cached ? gate_presented_judge_once(j->q, j->s, j->w, &j->presented, introspect_and_file, j)
-                  : gate_presented_judge_each(j->q, j->s, j->w, &j->presented, introspect_and_file, j);
+    return cached
+               ? gate_presented_judge_once(j->q, j->s, j->w, &j->presented, introspect_and_file, j)
+               : gate_presented_judge_each(j->q, j->s, j->w, &j->presented, introspect_and_file, j);
 }
 
 static gate_reason judge_by_keys(judging *j, bool cached)
@@ -262,7 +269,8 @@ static gate_reason judge_by_keys(judging *j, bool cached)
 static gate_decision judge(judging *j, bool cached)
 {
     const bool introspects = j->method == GATE_METHOD_INTROSPECTION;
-    const gate_reason reason = introspects ? judge_by_introspection(j, cached) : judge_by_keys(j, cached);
+    const gate_reason reason =
+        introspects ? judge_by_introspection(j, cached) : judge_by_keys(j, cached);
     gate_decision decision;
 
     if (introspects && gate_reason_get(reason)->status == 503 && recall_stale(j, &decision))
@@ -270,9 +278,11 @@ static gate_decision judge(judging *j, bool cached)
     if (reason != GATE_OK)
         return refuse(j, reason, cached ? "miss" : "off");
     if (!j->identity.ptr) /* another request judged it while this one waited */
-        return recall(j, "shared", &decision) ? decision : gate_refuse(GATE_STORE_UNAVAILABLE, "a verdict was lost");
-    return admit(j, gate_identity_open(j->identity), apr_pmemdup(j->q->pool, &j->tokens, sizeof j->tokens),
-                 cached ? "miss" : "off");
+        return recall(j, "shared", &decision)
+                   ? decision
+                   : gate_refuse(GATE_STORE_UNAVAILABLE, "a verdict was lost");
+    return admit(j, gate_identity_open(j->identity),
+                 apr_pmemdup(j->q->pool, &j->tokens, sizeof j->tokens), cached ? "miss" : "off");
 }
 
 /* Which method takes a token of this kind. False: none. */
@@ -282,11 +292,13 @@ static bool choose_method(const gate_settings *s, gate_span token, gate_method *
     const bool verifies = s->methods & 1u << GATE_METHOD_BEARER;
     const bool is_jwt = gate_jwt_looks_like(token);
 
-    *method = introspects && (!is_jwt || s->introspect_all) ? GATE_METHOD_INTROSPECTION : GATE_METHOD_BEARER;
+    *method = introspects && (!is_jwt || s->introspect_all) ? GATE_METHOD_INTROSPECTION
+                                                            : GATE_METHOD_BEARER;
     return *method == GATE_METHOD_INTROSPECTION || (verifies && is_jwt);
 }
 
-gate_decision gate_accept(const gate_request *q, const gate_settings *s, gate_world *w, gate_span token)
+gate_decision gate_accept(const gate_request *q, const gate_settings *s, gate_world *w,
+                          gate_span token)
 {
     judging j = {.q = q, .s = s, .w = w, .token = token, .tokens = {.access_token = token}};
     const gate_span parts[] = {GATE_SPAN("token"), token};
@@ -294,7 +306,8 @@ gate_decision gate_accept(const gate_request *q, const gate_settings *s, gate_wo
     bool cached;
 
     if (!choose_method(s, token, &j.method))
-        return gate_refuse(GATE_MALFORMED_TOKEN, "no method of this place takes a token of that form");
+        return gate_refuse(GATE_MALFORMED_TOKEN,
+                           "no method of this place takes a token of that form");
     cached = (j.method == GATE_METHOD_INTROSPECTION ? s->cache.introspection : s->cache.token) > 0;
     if (!gate_presented_make(&j.presented, s, w, parts, 2))
         return gate_refuse(GATE_INTERNAL, "no digest");
@@ -303,8 +316,9 @@ gate_decision gate_accept(const gate_request *q, const gate_settings *s, gate_wo
     return judge(&j, cached);
 }
 
-gate_reason gate_accept_verify(const gate_request *q, const gate_settings *s, gate_world *w, gate_span token,
-                               gate_span *identity, apr_int64_t *expires, const char **detail)
+gate_reason gate_accept_verify(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_span token, gate_span *identity, apr_int64_t *expires,
+                               const char **detail)
 {
     judging j = {.q = q, .s = s, .w = w, .token = token, .method = GATE_METHOD_CLIENT_CREDENTIALS};
     const gate_reason reason = judge_jwt(&j);

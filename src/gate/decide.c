@@ -9,7 +9,8 @@
 #include "gate/session.h"
 #include "oidc/bearer.h"
 
-static gate_decision admit(gate_method method, const gate_identity *identity, const gate_tokens *tokens)
+static gate_decision admit(gate_method method, const gate_identity *identity,
+                           const gate_tokens *tokens)
 {
     return (gate_decision){
         .verb = GATE_ADMIT,
@@ -21,9 +22,10 @@ static gate_decision admit(gate_method method, const gate_identity *identity, co
     };
 }
 
-/* A credential in Authorization that an enabled method takes is judged, and a bad one never falls through to the next method. False:
- * there is none, or it is of a kind that nobody here takes. */
-static bool judge_credential(const gate_request *q, const gate_settings *s, gate_world *w, gate_decision *decision)
+/* A credential in Authorization that an enabled method takes is judged, and a bad one never falls
+ * through to the next method. False: there is none, or it is of a kind that nobody here takes. */
+static bool judge_credential(const gate_request *q, const gate_settings *s, gate_world *w,
+                             gate_decision *decision)
 {
     const unsigned tokens = 1u << GATE_METHOD_BEARER | 1u << GATE_METHOD_INTROSPECTION;
     const unsigned clients = 1u << GATE_METHOD_CLIENT_CREDENTIALS;
@@ -45,17 +47,18 @@ static bool judge_credential(const gate_request *q, const gate_settings *s, gate
 }
 
 /* Opens the tokens where something needs them, and renews them where that is due. */
-static gate_reason open_tokens(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session,
-                               gate_tokens *tokens, const char **detail)
+static gate_reason open_tokens(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_session *session, gate_tokens *tokens, const char **detail)
 {
     const apr_int64_t believed_until = gate_identity_expires(session->identity);
     gate_reason reason = gate_session_tokens(q, session, tokens);
 
     if (reason == GATE_OK && believed_until && q->now >= believed_until)
         reason = gate_session_renew(q, s, w, session, tokens, detail);
-    if (reason == GATE_OK && s->needs & GATE_NEEDS_ACCESS_TOKEN && tokens->access_expires
-        && q->now >= tokens->access_expires)
-        return GATE_TOKEN_EXPIRED; /* and nothing to renew it with: a backend is never sent a stale one */
+    if (reason == GATE_OK && s->needs & GATE_NEEDS_ACCESS_TOKEN && tokens->access_expires &&
+        q->now >= tokens->access_expires)
+        return GATE_TOKEN_EXPIRED; /* and nothing to renew it with: a backend is never sent a stale
+                                      one */
     return reason;
 }
 
@@ -80,16 +83,17 @@ static gate_reason use_session(const gate_request *q, const gate_settings *s, ga
     return GATE_OK;
 }
 
-/* Whether the cookie is of no use any more, here or elsewhere. A session that is only too old for this
- * place, or without the access token that is needed here, still serves others of its realm. */
+/* Whether the cookie is of no use any more, here or elsewhere. A session that is only too old for
+ * this place, or without the access token that is needed here, still serves others of its realm. */
 static bool is_dead(gate_reason reason, const gate_session *session)
 {
-    return reason == GATE_SESSION_TAMPERED || reason == GATE_REFRESH_FAILED
-        || (reason == GATE_SESSION_EXPIRED && !session->record.value.ptr);
+    return reason == GATE_SESSION_TAMPERED || reason == GATE_REFRESH_FAILED ||
+           (reason == GATE_SESSION_EXPIRED && !session->record.value.ptr);
 }
 
 /* Nobody: by policy let through as such, sent to sign in, or asked for a credential. */
-static gate_decision treat_nobody(const gate_request *q, const gate_settings *s, gate_world *w, gate_reason why)
+static gate_decision treat_nobody(const gate_request *q, const gate_settings *s, gate_world *w,
+                                  gate_reason why)
 {
     const gate_login_plan plan = {.return_to = q->uri, .reason = why};
     const bool may_login = s->methods & 1u << GATE_METHOD_CODE && !q->is_subrequest;

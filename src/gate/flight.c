@@ -2,8 +2,9 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/flight.h"
 
-/* The waiting grows from short to long, so that a fast answer is met soon and a slow one costs few looks. */
-#define FIRST_PAUSE_MS 5
+/* The waiting grows from short to long, so that a fast answer is met soon and a slow one costs few
+ * looks. */
+#define FIRST_PAUSE_MS   5
 #define LONGEST_PAUSE_MS 50
 
 static gate_reason reason_of(gate_span outcome)
@@ -79,7 +80,8 @@ void gate_flight_end(gate_flight *flight, gate_reason reason, int remember_secon
     /* Over our own lease alone: if it ran out meanwhile, somebody else leads. */
     const gate_entry last_word = {
         .value = {&outcome, 1},
-        .expires = reason == GATE_OK ? 0 : now + remember_seconds, /* 0: gone, wherever the clock goes */
+        .expires =
+            reason == GATE_OK ? 0 : now + remember_seconds, /* 0: gone, wherever the clock goes */
     };
 
     store->replace(store, flight->kind, &flight->key, now, &last_word, flight->version, NULL);

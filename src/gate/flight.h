@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* flight.h - one of many does the work, the others wait for what it brings: across threads, processes and machines */
+/* flight.h - one of many does the work, the others wait for what it brings: across threads,
+ * processes and machines */
 #ifndef GATE_GATE_FLIGHT_H
 #define GATE_GATE_FLIGHT_H
 
@@ -22,20 +23,23 @@ typedef struct gate_flight {
 
 /* What is to be done once. */
 typedef struct gate_flight_plan {
-    gate_store_kind kind;            /* GATE_STORE_LEASE where strangers cause it, GATE_STORE_DOCUMENT where they cannot */
-    const gate_span *parts;          /* what names the work, its purpose first ("fetch", ...) */
+    gate_store_kind
+        kind; /* GATE_STORE_LEASE where strangers cause it, GATE_STORE_DOCUMENT where they cannot */
+    const gate_span *parts; /* what names the work, its purpose first ("fetch", ...) */
     int count;
-    int lease_seconds;               /* a leader that is not done by then is taken for dead, and replaced */
-    int wait_seconds;                /* how long the others wait; 0: not at all */
-    bool (*landed)(void *context);   /* whether the result is there; asked first of all by whoever would lead */
+    int lease_seconds; /* a leader that is not done by then is taken for dead, and replaced */
+    int wait_seconds;  /* how long the others wait; 0: not at all */
+    bool (*landed)(
+        void *context); /* whether the result is there; asked first of all by whoever would lead */
     void *context;
 } gate_flight_plan;
 
 gate_flight_part gate_flight_join(gate_flight *flight, const gate_request *q, gate_world *w,
                                   const gate_flight_plan *plan, gate_reason *reason);
 
-/* The leader's last word. reason GATE_OK: the result is in its place. Else everybody who joins within remember_seconds fails at once with that
- * reason (0: nothing is remembered, and the next one tries). */
+/* The leader's last word. reason GATE_OK: the result is in its place. Else everybody who joins
+ * within remember_seconds fails at once with that reason (0: nothing is remembered, and the next
+ * one tries). */
 void gate_flight_end(gate_flight *flight, gate_reason reason, int remember_seconds);
 
 #endif

@@ -33,7 +33,9 @@ gate_decision gate_refuse(gate_reason reason, const char *detail)
     const int status = gate_reason_get(reason)->status;
 
     return (gate_decision){
-        .verb = status == 401 ? GATE_CHALLENGE : status >= 500 ? GATE_FAIL : GATE_REFUSE,
+        .verb = status == 401   ? GATE_CHALLENGE
+                : status >= 500 ? GATE_FAIL
+                                : GATE_REFUSE,
         .reason = reason,
         .status = status,
         .detail = detail,

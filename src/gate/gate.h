@@ -22,26 +22,30 @@ typedef struct gate_site gate_site;
 typedef struct gate_world gate_world;
 typedef struct gate_provider gate_provider;
 
-/* The world: everything that is not computed. Tests pass their own; that is the whole mocking framework. */
+/* The world: everything that is not computed. Tests pass their own; that is the whole mocking
+ * framework. */
 struct gate_world {
     gate_store *store;
     gate_reason (*fetch)(void *context, apr_pool_t *p, const gate_question *question,
                          const gate_fetch_limits *limits, gate_answer *answer, const char **detail);
     void *fetch_context;
     gate_random_fn *random;
-    apr_int64_t (*clock)(void);      /* seconds since 1970, while something takes its time; a request has its own `now` */
+    /* Seconds since 1970, while something takes its time; a request has its own `now`. */
+    apr_int64_t (*clock)(void);
     void (*pause)(int milliseconds); /* while another request does what this one waits for */
-    /* Whether a credential that nobody knows yet may cause a call to the provider now: OIDCGateLimit, counted over all processes. */
-    bool (*may_ask)(void *context, const char *address, apr_int64_t now, int limit_address, int limit_total);
+    /* Whether a credential that nobody knows yet may cause a call to the provider now:
+     * OIDCGateLimit, counted over all processes. */
+    bool (*may_ask)(void *context, const char *address, apr_int64_t now, int limit_address,
+                    int limit_total);
     void *limit_context;
-    const gate_key *keys;            /* OIDCGateSecretKey: the first seals, all of them open */
+    const gate_key *keys; /* OIDCGateSecretKey: the first seals, all of them open */
     int key_count;
 };
 
 /* What a credential was accepted for. What one realm accepted means nothing in another. */
 typedef struct gate_realm {
     const char *issuer, *client_id;
-    gate_digest fingerprint; /* over issuer, client id and origin: bound into sessions and login states */
+    gate_digest fingerprint; /* over these and the origin: bound into sessions and login states */
     const char *tag;         /* 8 characters of it, part of the cookie names */
 } gate_realm;
 
@@ -87,13 +91,13 @@ typedef struct gate_told_list {
 
 /* What one Location means: compiled when the configuration is read, never changed. */
 struct gate_settings {
-    const char *name;     /* which configuration sections made it: gate_site.find gives it back in any process */
-    const char *place;    /* the Location, for the log */
+    const char *name;  /* which configuration sections made it; see gate_site.find */
+    const char *place; /* the Location, for the log */
     const gate_site *site;
     gate_realm realm;
     gate_provider *provider;
     gate_client client;
-    bool client_auth_given; /* client.method was configured; else it follows the provider's metadata */
+    bool client_auth_given; /* client.method was configured; else the provider's metadata counts */
 
     unsigned methods; /* a bit for each gate_method */
     gate_unauthenticated on_unauthenticated;
@@ -113,8 +117,8 @@ struct gate_settings {
     bool introspect_all;
     const char *client_credentials_scope; /* NULL: none sent */
     gate_cache_times cache;
-    int limit_address, limit_total; /* OIDCGateLimit: calls a second that unknown credentials may cause */
-    gate_digest accept_fingerprint; /* realm, audiences, algorithms and all else that a token was accepted under */
+    int limit_address, limit_total; /* OIDCGateLimit: calls a second for unknown credentials */
+    gate_digest accept_fingerprint; /* over realm, audiences and all else that tokens meet */
 
     /* itself as a protected resource (RFC 9728) */
     const char *resource;          /* NULL: not one that says so */
@@ -136,68 +140,78 @@ struct gate_settings {
 
 /* What a virtual host has once: its own origin, endpoints and cookies. */
 struct gate_site {
-    const char *origin;          /* "https://www.example.com", from configuration, never from a request */
-    const char *path;            /* OIDCGatePath */
-    const char *cookie;          /* OIDCGateCookie, or the default */
-    const char *samesite;        /* "Lax" or "Strict" */
-    bool secure;                 /* the origin is https: cookies are Secure */
+    const char *origin;   /* "https://www.example.com", from configuration, never from a request */
+    const char *path;     /* OIDCGatePath */
+    const char *cookie;   /* OIDCGateCookie, or the default */
+    const char *samesite; /* "Lax" or "Strict" */
+    bool secure;          /* the origin is https: cookies are Secure */
     const gate_settings *const *settings; /* one of each realm that signs people in here */
     int settings_count;
     const gate_settings *const *resources; /* those of a path of their own (OIDCGateResource) */
     int resource_count;
-    /* The settings of that name, made again where this process has not met them yet; NULL where the configuration has no such. */
+    /* The settings of that name, made again where this process has not met them yet; NULL where the
+     * configuration has no such. */
     const gate_settings *(*find)(const gate_site *site, const char *name);
 };
 
 /* All that a decision may look at. */
 struct gate_request {
     apr_pool_t *pool;
-    apr_int64_t now;      /* seconds since 1970 */
-    const char *method;   /* "GET" */
-    gate_span uri;        /* path and query as the browser sent them, "/app/x?a=1" */
-    gate_span query;      /* absent where there is none */
-    const char *address;  /* the caller's, for limits and the log */
-    bool is_navigation;   /* a person's browser is opening a page: only then may it be sent away to sign in */
+    apr_int64_t now;     /* seconds since 1970 */
+    const char *method;  /* "GET" */
+    gate_span uri;       /* path and query as the browser sent them, "/app/x?a=1" */
+    gate_span query;     /* absent where there is none */
+    const char *address; /* the caller's, for limits and the log */
+    bool is_navigation;  /* a browser is opening a page: only then is it sent away to sign in */
     bool is_subrequest;
+    void *context;       /* the adapter's */
+    int *provider_calls; /* counts what this request asked the provider */
     const char *(*header)(const gate_request *q, const char *name); /* NULL where not sent */
-    void *context;        /* the adapter's */
-    int *provider_calls;  /* counts what this request asked the provider */
 };
 
-/* What goes with a verb. CHALLENGE, REFUSE and FAIL follow from the reason's status: 401, another 4xx, 5xx. */
-typedef enum gate_verb { GATE_ADMIT, GATE_REDIRECT, GATE_CHALLENGE, GATE_REFUSE, GATE_FAIL } gate_verb;
+/* What goes with a verb. CHALLENGE, REFUSE and FAIL follow from the reason's status: 401, another
+ * 4xx, 5xx. */
+typedef enum gate_verb {
+    GATE_ADMIT,
+    GATE_REDIRECT,
+    GATE_CHALLENGE,
+    GATE_REFUSE,
+    GATE_FAIL
+} gate_verb;
 
 #define GATE_MAX_COOKIES 24
 
-/* The tokens and raw answers behind an identity; opened only where a template or a refresh needs them. */
+/* The tokens and raw answers behind an identity; opened only where a template or a refresh needs
+ * them. */
 typedef struct gate_tokens {
     gate_span access_token, refresh_token, id_token; /* absent where there is none */
     gate_span userinfo, introspection;               /* JSON text */
     apr_int64_t access_expires;                      /* seconds since 1970; 0: not known */
-    apr_int64_t renew_at;                            /* from then on it is better renewed; 0: never */
+    apr_int64_t renew_at; /* from then on it is better renewed; 0: never */
 } gate_tokens;
 
 /* The only thing that leaves gate/. */
 typedef struct gate_decision {
     gate_verb verb;
     gate_reason reason;
-    int status;                     /* 200 for ADMIT; else what is answered */
-    const char *detail;             /* for the log, never for the caller; NULL for none */
-    gate_method method;             /* which one judged, where known is true */
-    bool known;                     /* identity is somebody */
-    const gate_identity *identity;  /* NULL: nobody */
-    const gate_tokens *tokens;      /* NULL where settings->needs asks for none */
-    const char *location;           /* REDIRECT */
+    int status;                            /* 200 for ADMIT; else what is answered */
+    const char *detail;                    /* for the log, never for the caller; NULL for none */
+    gate_method method;                    /* which one judged, where known is true */
+    bool known;                            /* identity is somebody */
+    const gate_identity *identity;         /* NULL: nobody */
+    const gate_tokens *tokens;             /* NULL where settings->needs asks for none */
+    const char *location;                  /* REDIRECT */
     const char *cookies[GATE_MAX_COOKIES]; /* values of Set-Cookie */
     int cookie_count;
-    int retry_after;                /* seconds; 0: not said */
-    const char *cache;              /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */
+    int retry_after;   /* seconds; 0: not said */
+    const char *cache; /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */
 } gate_decision;
 
 /* A decision with the verb and status that belong to the reason. */
 gate_decision gate_refuse(gate_reason reason, const char *detail);
 
-/* A decision that sends the browser elsewhere: 303 after a POST (RFC 9700 section 4.12), else 302. */
+/* A decision that sends the browser elsewhere: with 303 after a POST (RFC 9700 section 4.12), else
+ * with 302. */
 gate_decision gate_send_to(const gate_request *q, const char *location);
 
 /* Adds a Set-Cookie value; those over GATE_MAX_COOKIES are left out. NULL adds nothing. */

@@ -56,7 +56,8 @@ static const json_t *claims_again(const task *t, gate_span text)
 {
     gate_jwt *jwt;
 
-    if (gate_jwt_read(t->q->pool, text, GATE_ALGS_ASYMMETRIC | GATE_ALGS_SYMMETRIC, &jwt) != GATE_OK)
+    if (gate_jwt_read(t->q->pool, text, GATE_ALGS_ASYMMETRIC | GATE_ALGS_SYMMETRIC, &jwt) !=
+        GATE_OK)
         return NULL;
     return jwt->claims;
 }
@@ -102,18 +103,18 @@ static gate_reason take_userinfo(task *t)
     if (reason != GATE_OK)
         return reason;
     question = gate_userinfo_ask(t->q->pool, endpoint, t->tokens->access_token);
-    reason = gate_provider_ask(t->q, t->w, t->s->provider, GATE_ENDPOINT_USERINFO, &question, &answer,
-                               t->detail);
+    reason = gate_provider_ask(t->q, t->w, t->s->provider, GATE_ENDPOINT_USERINFO, &question,
+                               &answer, t->detail);
     if (reason == GATE_OK)
-        reason = gate_userinfo_read(t->q->pool, &answer, t->subject, &t->claims[GATE_SOURCE_USERINFO],
-                                    t->detail);
+        reason = gate_userinfo_read(t->q->pool, &answer, t->subject,
+                                    &t->claims[GATE_SOURCE_USERINFO], t->detail);
     if (reason == GATE_OK)
         t->tokens->userinfo = gate_json_compact(t->q->pool, t->claims[GATE_SOURCE_USERINFO]);
     return reason;
 }
 
-/* The access token is somebody else's to read, and often opaque. Where it is a JWT that this provider signed, its claims count;
- * where not, it is no fault. */
+/* The access token is somebody else's to read, and often opaque. Where it is a JWT that this
+ * provider signed, its claims count; where not, it is no fault. */
 static void take_access_token(task *t)
 {
     const gate_settings *s = t->s;
@@ -123,11 +124,12 @@ static void take_access_token(task *t)
 
     for (int i = 0; i < s->source_count; i++)
         wanted |= s->sources[i] == GATE_SOURCE_ACCESS_TOKEN;
-    if (!wanted || !gate_jwt_looks_like(t->tokens->access_token)
-        || gate_jwt_read(t->q->pool, t->tokens->access_token, s->algorithms & GATE_ALGS_ASYMMETRIC, &jwt) != GATE_OK
-        || !gate_span_is(gate_json_text(jwt->claims, "iss"), s->realm.issuer)
-        || gate_provider_verify(t->q, t->w, s->provider, jwt, &detail) != GATE_OK
-        || gate_jwt_check_times(jwt->claims, t->w->clock(), s->skew, NULL) != GATE_OK)
+    if (!wanted || !gate_jwt_looks_like(t->tokens->access_token) ||
+        gate_jwt_read(t->q->pool, t->tokens->access_token, s->algorithms & GATE_ALGS_ASYMMETRIC,
+                      &jwt) != GATE_OK ||
+        !gate_span_is(gate_json_text(jwt->claims, "iss"), s->realm.issuer) ||
+        gate_provider_verify(t->q, t->w, s->provider, jwt, &detail) != GATE_OK ||
+        gate_jwt_check_times(jwt->claims, t->w->clock(), s->skew, NULL) != GATE_OK)
         return;
     t->claims[GATE_SOURCE_ACCESS_TOKEN] = jwt->claims;
 }
@@ -155,9 +157,9 @@ static gate_reason encode(task *t, gate_span scope, gate_span *identity)
     return gate_identity_make(t->q->pool, &facts, sets, count, identity);
 }
 
-gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_world *w, const gate_token_set *set,
-                          const gate_identify_want *want, gate_span *identity, gate_tokens *tokens,
-                          const char **detail)
+gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_world *w,
+                          const gate_token_set *set, const gate_identify_want *want,
+                          gate_span *identity, gate_tokens *tokens, const char **detail)
 {
     task t = {.q = q, .s = s, .w = w, .want = want, .tokens = tokens, .detail = detail};
     gate_reason reason;
@@ -166,7 +168,8 @@ gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_wo
         .access_token = set->access_token,
         .refresh_token = set->refresh_token,
         .access_expires = set->expires,
-        /* Renewed when a fifth of its life is left: early enough not to fail in the backend, late enough to be worth it. */
+        /* Renewed when a fifth of its life is left: early enough not to fail in the backend, late
+           enough to be worth it. */
         .renew_at = set->expires ? set->expires - (set->expires - q->now) / 5 : 0,
     };
     if (want->before && !set->refresh_token.ptr) /* RFC 6749 section 6: the old one goes on */

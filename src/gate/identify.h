@@ -8,18 +8,20 @@
 #include "oidc/token.h"
 
 typedef struct gate_identify_want {
-    gate_span nonce;            /* of the login; absent at a renewal */
-    apr_int64_t max_age;        /* that was asked for; 0: not */
-    const gate_tokens *before;  /* a renewal: the tokens that it follows; NULL at a login */
-    gate_span subject;          /* a renewal: who it must still be */
-    gate_span scope;            /* what holds where none is said: asked for, or granted before */
+    gate_span nonce;           /* of the login; absent at a renewal */
+    apr_int64_t max_age;       /* that was asked for; 0: not */
+    const gate_tokens *before; /* a renewal: the tokens that it follows; NULL at a login */
+    gate_span subject;         /* a renewal: who it must still be */
+    gate_span scope;           /* what holds where none is said: asked for, or granted before */
 } gate_identify_want;
 
-/* Checks the ID token (OIDC Core sections 3.1.3.7 and 12.2), asks userinfo where the settings say so, reads the access token's claims where it is a JWT of this
- * provider, and puts together what OIDCGateClaimsFrom names. *identity and *tokens are ready for the store and live in the request's pool. The reasons of
- * gate_jwt_read, gate_jwt_verify, gate_id_token_check and gate_userinfo_read, IDP_ERROR where there is no ID token at a login, or the provider's outage. */
-gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_world *w, const gate_token_set *set,
-                          const gate_identify_want *want, gate_span *identity, gate_tokens *tokens,
-                          const char **detail);
+/* Checks the ID token (OIDC Core sections 3.1.3.7 and 12.2), asks userinfo where the settings say
+ * so, reads the access token's claims where it is a JWT of this provider, and puts together what
+ * OIDCGateClaimsFrom names. *identity and *tokens are ready for the store and live in the request's
+ * pool. The reasons of gate_jwt_read, gate_jwt_verify, gate_id_token_check and gate_userinfo_read,
+ * IDP_ERROR where there is no ID token at a login, or the provider's outage. */
+gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_world *w,
+                          const gate_token_set *set, const gate_identify_want *want,
+                          gate_span *identity, gate_tokens *tokens, const char **detail);
 
 #endif

@@ -16,15 +16,16 @@
 
 /* --- the state of an attempt, sealed into a cookie of its own --- */
 
-/* Cookies of attempts are named by a slot, so that a browser that opens forty tabs at once still comes back with a Cookie
- * header that httpd takes: there can never be more of them than this. */
+/* Cookies of attempts are named by a slot, so that a browser that opens forty tabs at once still
+ * comes back with a Cookie header that httpd takes: there can never be more of them than this. */
 #define SLOTS 16
 
 /* All attempts' cookies together, and the longest return address in one of them; bytes. */
 #define COOKIES_MAX_BYTES   4096
 #define RETURN_TO_MAX_BYTES 1500
 
-#define SECRET_BYTES 32 /* 256 bits for each of state, nonce and verifier (RFC 6749 section 10.10) */
+/* 256 bits for each of state, nonce and verifier (RFC 6749 section 10.10). */
+#define SECRET_BYTES 32
 
 static const char purpose[] = "login";
 
@@ -48,8 +49,8 @@ typedef struct found_attempts {
     unsigned dead_slots; /* a bit for each slot whose cookie is of no use */
 } found_attempts;
 
-static bool seal_attempt(const gate_request *q, const gate_site *site, gate_world *w, const login_attempt *attempt,
-                         const char **text)
+static bool seal_attempt(const gate_request *q, const gate_site *site, gate_world *w,
+                         const login_attempt *attempt, const char **text)
 {
     gate_pack pack = {.count = 0};
     gate_span plain, box;
@@ -64,14 +65,16 @@ static bool seal_attempt(const gate_request *q, const gate_site *site, gate_worl
     gate_pack_add(&pack, attempt->verifier);
     gate_pack_add(&pack, attempt->return_to);
     plain = gate_pack_bytes(q->pool, &pack);
-    sealed = gate_box_seal(q->pool, &w->keys[0], purpose, gate_span_of(site->origin), plain, w->random, &box);
+    sealed = gate_box_seal(q->pool, &w->keys[0], purpose, gate_span_of(site->origin), plain,
+                           w->random, &box);
     gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
     if (sealed)
         *text = gate_base64url_encode(q->pool, box);
     return sealed;
 }
 
-static bool open_attempt(const gate_request *q, const gate_site *site, gate_world *w, gate_span text, login_attempt *attempt)
+static bool open_attempt(const gate_request *q, const gate_site *site, gate_world *w,
+                         gate_span text, login_attempt *attempt)
 {
     gate_span box, plain = {NULL, 0}, texts[ATTEMPT_TEXTS];
 
@@ -89,7 +92,8 @@ static bool open_attempt(const gate_request *q, const gate_site *site, gate_worl
     attempt->nonce = texts[NONCE];
     attempt->verifier = texts[VERIFIER];
     attempt->return_to = texts[RETURN_TO];
-    return gate_pack_number(texts[CREATED], &attempt->created) && gate_pack_number(texts[AGAIN], &attempt->again);
+    return gate_pack_number(texts[CREATED], &attempt->created) &&
+           gate_pack_number(texts[AGAIN], &attempt->again);
 }
 
 /* --- the cookies --- */
@@ -100,7 +104,8 @@ static const char *cookie_name(apr_pool_t *p, const gate_site *site, int slot)
 }
 
 /* max_age 0 takes the cookie away. */
-static const char *cookie_text(const gate_request *q, const gate_site *site, int slot, const char *value, int max_age)
+static const char *cookie_text(const gate_request *q, const gate_site *site, int slot,
+                               const char *value, int max_age)
 {
     const gate_cookie cookie = {
         .name = cookie_name(q->pool, site, slot),
@@ -116,10 +121,12 @@ static const char *cookie_text(const gate_request *q, const gate_site *site, int
 
 static bool is_expired(const gate_request *q, const login_attempt *attempt)
 {
-    return q->now >= attempt->created + GATE_LOGIN_SECONDS || q->now < attempt->created - GATE_LOGIN_SECONDS;
+    return q->now >= attempt->created + GATE_LOGIN_SECONDS ||
+           q->now < attempt->created - GATE_LOGIN_SECONDS;
 }
 
-static void find_attempts(const gate_request *q, const gate_site *site, gate_world *w, found_attempts *found)
+static void find_attempts(const gate_request *q, const gate_site *site, gate_world *w,
+                          found_attempts *found)
 {
     const gate_span header = gate_span_of(q->header(q, "Cookie"));
 
@@ -183,8 +190,8 @@ static void make_room(const gate_request *q, found_attempts *found, size_t bytes
             found->items[i--] = found->items[--found->count];
         }
     }
-    while (found->count >= GATE_LOGINS_AT_ONCE
-           || (found->count && bytes_of(found) + bytes > COOKIES_MAX_BYTES))
+    while (found->count >= GATE_LOGINS_AT_ONCE ||
+           (found->count && bytes_of(found) + bytes > COOKIES_MAX_BYTES))
         found->dead_slots |= 1u << drop_oldest(found);
 }
 
@@ -227,7 +234,8 @@ static const char *redirect_uri(const gate_request *q, const gate_site *site)
     return apr_pstrcat(q->pool, site->origin, site->path, "/callback", NULL);
 }
 
-/* Local by construction, and short enough for a cookie: at need without its query, at worst the site's root. */
+/* Local by construction, and short enough for a cookie: at need without its query, at worst the
+ * site's root. */
 static gate_span safe_return(gate_span wanted)
 {
     if (wanted.len > RETURN_TO_MAX_BYTES) {
@@ -266,13 +274,13 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
     };
     const char *detail = NULL, *text, *url;
     gate_decision decision;
-    gate_reason reason =
-        gate_provider_endpoint(q, w, s->provider, GATE_ENDPOINT_AUTHORIZATION, &request.endpoint, &detail);
+    gate_reason reason = gate_provider_endpoint(q, w, s->provider, GATE_ENDPOINT_AUTHORIZATION,
+                                                &request.endpoint, &detail);
 
     if (reason != GATE_OK)
         return gate_refuse(reason, detail);
-    if (!state || !nonce || !verifier || !seal_attempt(q, s->site, w, &attempt, &text)
-        || !(url = gate_authorize_url(q->pool, &request)))
+    if (!state || !nonce || !verifier || !seal_attempt(q, s->site, w, &attempt, &text) ||
+        !(url = gate_authorize_url(q->pool, &request)))
         return gate_refuse(GATE_INTERNAL, "no randomness, or no cryptography");
     decision = gate_send_to(q, url);
     decision.reason = plan->reason;
@@ -348,7 +356,8 @@ static gate_reason may_ask(landing *l)
 {
     const gate_settings *s = l->s;
 
-    if (l->w->may_ask(l->w->limit_context, l->q->address, l->q->now, s->limit_address, s->limit_total))
+    if (l->w->may_ask(l->w->limit_context, l->q->address, l->q->now, s->limit_address,
+                      s->limit_total))
         return GATE_OK;
     l->can_return = true;
     return GATE_RATE_LIMITED;
@@ -367,22 +376,27 @@ static gate_reason hear(landing *l)
     reason = gate_callback_check_issuer(&l->callback, l->s->realm.issuer, metadata->sends_issuer);
     if (reason != GATE_OK || !l->callback.error.ptr)
         return reason;
-    l->detail = apr_psprintf(l->q->pool, "%s: %s", gate_span_for_log(l->q->pool, l->callback.error, 64),
-                             gate_span_for_log(l->q->pool, l->callback.error_description, 200));
+    l->detail =
+        apr_psprintf(l->q->pool, "%s: %s", gate_span_for_log(l->q->pool, l->callback.error, 64),
+                     gate_span_for_log(l->q->pool, l->callback.error_description, 200));
     return gate_callback_error(l->callback.error);
 }
 
 static gate_reason redeem(landing *l, gate_token_set *tokens)
 {
-    gate_form *form = gate_token_by_code(l->q->pool, l->callback.code, redirect_uri(l->q, l->site),
-                                         gate_span_dup(l->q->pool, l->attempt->verifier), l->s->token_params);
+    gate_form *form =
+        gate_token_by_code(l->q->pool, l->callback.code, redirect_uri(l->q, l->site),
+                           gate_span_dup(l->q->pool, l->attempt->verifier), l->s->token_params);
     gate_answer answer;
-    gate_reason reason = gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_TOKEN, form, &answer, &l->detail);
+    gate_reason reason =
+        gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_TOKEN, form, &answer, &l->detail);
 
     if (reason == GATE_OK)
         reason = gate_token_read(l->q->pool, &answer, l->w->clock(), tokens, &l->detail);
     /* Which client this is, is the gate's own business, never the visitor's fault. */
-    return reason == GATE_INVALID_CLIENT || reason == GATE_UNAUTHORIZED_CLIENT ? GATE_IDP_REJECTED_GATEWAY : reason;
+    return reason == GATE_INVALID_CLIENT || reason == GATE_UNAUTHORIZED_CLIENT
+               ? GATE_IDP_REJECTED_GATEWAY
+               : reason;
 }
 
 /* The max_age that the configuration asks for (OIDC Core section 3.1.2.1), counted from when the
@@ -451,8 +465,8 @@ static gate_decision land(landing *l)
     };
 
     l->s = l->site->find(l->site, gate_span_dup(l->q->pool, l->attempt->settings));
-    if (!l->s || l->attempt->realm.len != GATE_DIGEST_BYTES
-        || memcmp(l->attempt->realm.ptr, l->s->realm.fingerprint.bytes, GATE_DIGEST_BYTES))
+    if (!l->s || l->attempt->realm.len != GATE_DIGEST_BYTES ||
+        memcmp(l->attempt->realm.ptr, l->s->realm.fingerprint.bytes, GATE_DIGEST_BYTES))
         return unknown(l, "the configuration has changed since this login was begun");
     if (!is_expired(l->q, l->attempt))
         return sign_in(l);
@@ -462,7 +476,8 @@ static gate_decision land(landing *l)
     return gate_login_begin(l->q, l->s, l->w, &once_more);
 }
 
-gate_decision gate_login_finish(const gate_request *q, const gate_site *site, gate_world *w, gate_span answer)
+gate_decision gate_login_finish(const gate_request *q, const gate_site *site, gate_world *w,
+                                gate_span answer)
 {
     landing l = {.q = q, .site = site, .w = w};
     const found_attempt *found;

@@ -12,13 +12,14 @@ bool gate_presented_make(gate_presented *presented, const gate_settings *s, cons
     const gate_span filed[] = {
         GATE_SPAN("presented"),
         {(const char *)s->accept_fingerprint.bytes, GATE_DIGEST_BYTES},
-        {(const char *)&s->cache, sizeof s->cache}, /* what one place may keep longer, another may not */
+        {(const char *)&s->cache,
+         sizeof s->cache}, /* what one place may keep longer, another may not */
         {(const char *)opens.bytes, GATE_DIGEST_BYTES},
     };
     bool made;
 
-    /* What opens it comes from the credential and the server's own secret, and where it is filed from what opens it: whoever reads the
-     * store cannot even guess at a client's secret. */
+    /* What opens it comes from the credential and the server's own secret, and where it is filed
+     * from what opens it: whoever reads the store cannot even guess at a client's secret. */
     presented->guessed_at = NULL;
     presented->lock.realm = &s->accept_fingerprint;
     made = gate_keyed_digest_of(&opens, &w->keys[0], parts, (size_t)count);
@@ -30,8 +31,9 @@ bool gate_presented_make(gate_presented *presented, const gate_settings *s, cons
 
 static gate_reason reason_in(gate_span value)
 {
-    return value.len == 1 && (unsigned char)value.ptr[0] < GATE_REASON_COUNT ? (gate_reason)(unsigned char)value.ptr[0]
-                                                                             : GATE_INTERNAL;
+    return value.len == 1 && (unsigned char)value.ptr[0] < GATE_REASON_COUNT
+               ? (gate_reason)(unsigned char)value.ptr[0]
+               : GATE_INTERNAL;
 }
 
 static gate_presented_answer find_bad(const gate_request *q, const gate_settings *s, gate_world *w,
@@ -41,7 +43,8 @@ static gate_presented_answer find_bad(const gate_request *q, const gate_settings
 
     if (s->cache.negative == 0)
         return GATE_PRESENTED_UNKNOWN;
-    switch (w->store->get(w->store, GATE_STORE_NEGATIVE, &presented->lock.filed_under, q->now, q->pool, &record)) {
+    switch (w->store->get(w->store, GATE_STORE_NEGATIVE, &presented->lock.filed_under, q->now,
+                          q->pool, &record)) {
     case GATE_STORE_DONE:
         *reason = reason_in(record.value);
         return GATE_PRESENTED_BAD;
@@ -52,13 +55,15 @@ static gate_presented_answer find_bad(const gate_request *q, const gate_settings
     }
 }
 
-gate_presented_answer gate_presented_find(const gate_request *q, const gate_settings *s, gate_world *w,
-                                          const gate_presented *presented, const gate_identity **identity,
-                                          gate_tokens *tokens, gate_reason *reason)
+gate_presented_answer gate_presented_find(const gate_request *q, const gate_settings *s,
+                                          gate_world *w, const gate_presented *presented,
+                                          const gate_identity **identity, gate_tokens *tokens,
+                                          gate_reason *reason)
 {
     gate_record record;
 
-    switch (w->store->get(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, q->pool, &record)) {
+    switch (w->store->get(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, q->pool,
+                          &record)) {
     case GATE_STORE_DONE:
         break;
     case GATE_STORE_ABSENT:
@@ -66,19 +71,21 @@ gate_presented_answer gate_presented_find(const gate_request *q, const gate_sett
     default:
         return GATE_PRESENTED_UNSURE;
     }
-    if (!gate_record_identity(q->pool, &presented->lock, record.value, identity)
-        || (s->needs && !gate_record_tokens(q->pool, &presented->lock, record.value, tokens)))
+    if (!gate_record_identity(q->pool, &presented->lock, record.value, identity) ||
+        (s->needs && !gate_record_tokens(q->pool, &presented->lock, record.value, tokens)))
         return GATE_PRESENTED_UNKNOWN;
     return GATE_PRESENTED_GOOD;
 }
 
-void gate_presented_good(const gate_request *q, gate_world *w, const gate_presented *presented, gate_span identity,
-                         const gate_tokens *tokens, apr_int64_t expires)
+void gate_presented_good(const gate_request *q, gate_world *w, const gate_presented *presented,
+                         gate_span identity, const gate_tokens *tokens, apr_int64_t expires)
 {
     gate_entry entry = {.expires = expires};
 
-    if (expires > q->now && gate_record_seal(q->pool, w, &presented->lock, identity, tokens, &entry.value))
-        w->store->put(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &entry, NULL);
+    if (expires > q->now &&
+        gate_record_seal(q->pool, w, &presented->lock, identity, tokens, &entry.value))
+        w->store->put(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &entry,
+                      NULL);
 }
 
 void gate_presented_forget(const gate_request *q, gate_world *w, const gate_presented *presented)
@@ -86,14 +93,15 @@ void gate_presented_forget(const gate_request *q, gate_world *w, const gate_pres
     w->store->drop(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now);
 }
 
-void gate_presented_bad(const gate_request *q, const gate_settings *s, gate_world *w, const gate_presented *presented,
-                        gate_reason reason)
+void gate_presented_bad(const gate_request *q, const gate_settings *s, gate_world *w,
+                        const gate_presented *presented, gate_reason reason)
 {
     const char byte = (char)reason;
     const gate_entry entry = {.value = {&byte, 1}, .expires = q->now + s->cache.negative};
 
     if (s->cache.negative)
-        w->store->put(w->store, GATE_STORE_NEGATIVE, &presented->lock.filed_under, q->now, &entry, NULL);
+        w->store->put(w->store, GATE_STORE_NEGATIVE, &presented->lock.filed_under, q->now, &entry,
+                      NULL);
 }
 
 /* Who waits, looks for what the leader filed. */
@@ -111,7 +119,8 @@ static bool landed(void *context)
     gate_tokens tokens;
     gate_reason reason;
 
-    switch (gate_presented_find(look->q, look->s, look->w, look->presented, &identity, &tokens, &reason)) {
+    switch (gate_presented_find(look->q, look->s, look->w, look->presented, &identity, &tokens,
+                                &reason)) {
     case GATE_PRESENTED_GOOD:
     case GATE_PRESENTED_BAD:
         return true;
@@ -120,12 +129,14 @@ static bool landed(void *context)
     }
 }
 
-static bool may_ask(const gate_request *q, const gate_settings *s, gate_world *w, const gate_presented *presented)
+static bool may_ask(const gate_request *q, const gate_settings *s, gate_world *w,
+                    const gate_presented *presented)
 {
-    /* All together come last, so that what one client or one address is refused does not count against others. */
-    return (!presented->guessed_at
-            || w->may_ask(w->limit_context, presented->guessed_at, q->now, s->limit_address, 0))
-        && w->may_ask(w->limit_context, q->address, q->now, s->limit_address, s->limit_total);
+    /* All together come last, so that what one client or one address is refused does not count
+     * against others. */
+    return (!presented->guessed_at ||
+            w->may_ask(w->limit_context, presented->guessed_at, q->now, s->limit_address, 0)) &&
+           w->may_ask(w->limit_context, q->address, q->now, s->limit_address, s->limit_total);
 }
 
 /* How long a credential has a good name after the last time that it had to be judged; seconds. */
@@ -133,14 +144,15 @@ static bool may_ask(const gate_request *q, const gate_settings *s, gate_world *w
 
 static apr_int64_t good_name_until(const gate_request *q, const gate_settings *s)
 {
-    const int kept = s->cache.introspection > s->cache.token ? s->cache.introspection : s->cache.token;
+    const int kept =
+        s->cache.introspection > s->cache.token ? s->cache.introspection : s->cache.token;
 
     return q->now + kept + GOOD_NAME_SECONDS;
 }
 
 gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings *s, gate_world *w,
-                                      const gate_presented *presented, gate_reason (*judge)(void *context),
-                                      void *context)
+                                      const gate_presented *presented,
+                                      gate_reason (*judge)(void *context), void *context)
 {
     const gate_span parts[] = {
         GATE_SPAN("was good"),
@@ -155,7 +167,8 @@ gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings
 
     if (!gate_digest_of(&key, parts, 2))
         return GATE_INTERNAL;
-    was_good = store->get(store, GATE_STORE_TOKEN, &key, q->now, q->pool, &record) == GATE_STORE_DONE;
+    was_good =
+        store->get(store, GATE_STORE_TOKEN, &key, q->now, q->pool, &record) == GATE_STORE_DONE;
     if (!was_good && !may_ask(q, s, w, presented))
         return GATE_RATE_LIMITED;
     reason = judge(context);
@@ -170,8 +183,8 @@ gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings
 #define REMEMBER_FAILURE_SECONDS 1
 
 gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings *s, gate_world *w,
-                                      const gate_presented *presented, gate_reason (*judge)(void *context),
-                                      void *context)
+                                      const gate_presented *presented,
+                                      gate_reason (*judge)(void *context), void *context)
 {
     waiting look = {.q = q, .s = s, .w = w, .presented = presented};
     const int patience = gate_provider_says(s->provider)->limits.total_ms / 1000 + 1;
@@ -196,7 +209,8 @@ gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings
         return GATE_OK;
     case GATE_FLIGHT_LEAD:
         reason = gate_presented_judge_each(q, s, w, presented, judge, context);
-        gate_flight_end(&flight, gate_reason_get(reason)->status >= 500 ? reason : GATE_OK, REMEMBER_FAILURE_SECONDS);
+        gate_flight_end(&flight, gate_reason_get(reason)->status >= 500 ? reason : GATE_OK,
+                        REMEMBER_FAILURE_SECONDS);
         return reason;
     default:
         return reason;

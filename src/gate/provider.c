@@ -10,8 +10,8 @@
 #include "base/pack.h"
 #include "gate/flight.h"
 
-/* The two documents that a provider publishes. Each lives in the store, sealed, for all processes, and read into memory in
- * each process that uses it. */
+/* The two documents that a provider publishes. Each lives in the store, sealed, for all processes,
+ * and read into memory in each process that uses it. */
 typedef enum document_kind { METADATA, KEYS, DOCUMENT_KINDS } document_kind;
 
 static const char *const document_names[DOCUMENT_KINDS] = {"metadata", "jwks"};
@@ -100,8 +100,8 @@ gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *op
         provider->configured.endpoints[i] = options->endpoints[i];
         parts[i + 5] = gate_span_of(options->endpoints[i]);
     }
-    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 5)
-        || apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
+    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 5) ||
+        apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
         return NULL;
     apr_pool_cleanup_register(p, provider, forget, apr_pool_cleanup_null);
     return provider;
@@ -128,7 +128,7 @@ static document *hold(const search *s)
     return held;
 }
 
-/* Puts a document in the place of the one in memory. It comes with one user, which is that place. */
+/* Puts a document in the place of the one in memory. That place is the one user it comes with. */
 static void install(const search *s, document *newer)
 {
     document *older;
@@ -141,12 +141,12 @@ static void install(const search *s, document *newer)
         release(older);
 }
 
-/* Discovery section 3: these are REQUIRED. Without them the document is not kept, but asked for again
- * soon. */
+/* Discovery section 3: these are REQUIRED. Without them the document is not kept, but asked for
+ * again soon. */
 static gate_reason check_complete(const document *read, const char **detail)
 {
-    static const gate_endpoint required[] = {
-        GATE_ENDPOINT_AUTHORIZATION, GATE_ENDPOINT_TOKEN, GATE_ENDPOINT_JWKS};
+    static const gate_endpoint required[] = {GATE_ENDPOINT_AUTHORIZATION, GATE_ENDPOINT_TOKEN,
+                                             GATE_ENDPOINT_JWKS};
 
     for (size_t i = 0; i < sizeof required / sizeof *required; i++) {
         if (read->metadata->endpoints[required[i]])
@@ -162,7 +162,8 @@ static gate_reason read_metadata(document *into, const gate_answer *answer, cons
 {
     const gate_provider_options *options = &into->provider->options;
     gate_metadata *metadata;
-    gate_reason reason = gate_metadata_read(into->pool, answer, options->issuer, options->allow_http, &metadata, detail);
+    gate_reason reason = gate_metadata_read(into->pool, answer, options->issuer,
+                                            options->allow_http, &metadata, detail);
 
     if (reason != GATE_OK)
         return reason;
@@ -179,12 +180,14 @@ static gate_reason read_keys(document *into, const gate_answer *answer, const ch
     into->keys = answer->status == 200 ? gate_jwks_read(into->pool, answer->body) : NULL;
     if (into->keys)
         return GATE_OK;
-    *detail = apr_psprintf(into->pool, "the key set could not be read (status %d, %" APR_SIZE_T_FMT " bytes)",
+    *detail = apr_psprintf(into->pool,
+                           "the key set could not be read (status %d, %" APR_SIZE_T_FMT " bytes)",
                            answer->status, answer->body.len);
     return GATE_IDP_ERROR;
 }
 
-/* Reads an answer into a document with a pool of its own. On a refusal *s->detail is in the request's pool. */
+/* Reads an answer into a document with a pool of its own. On a refusal *s->detail is in the
+ * request's pool. */
 static gate_reason read_document(const search *s, const gate_answer *answer, document **made)
 {
     apr_pool_t *pool;
@@ -196,7 +199,8 @@ static gate_reason read_document(const search *s, const gate_answer *answer, doc
         return GATE_INTERNAL;
     into = apr_pcalloc(pool, sizeof *into);
     *into = (document){.pool = pool, .provider = s->provider, .users = 1};
-    reason = s->kind == METADATA ? read_metadata(into, answer, &detail) : read_keys(into, answer, &detail);
+    reason = s->kind == METADATA ? read_metadata(into, answer, &detail)
+                                 : read_keys(into, answer, &detail);
     if (reason != GATE_OK) {
         *s->detail = detail ? apr_pstrdup(s->q->pool, detail) : NULL;
         apr_pool_destroy(pool);
@@ -232,7 +236,8 @@ static bool open_box(const search *s, const gate_store_key *key, gate_span box, 
     return false;
 }
 
-/* Takes the store's document, where it has one that will do. What does not open or read counts as not there. */
+/* Takes the store's document, where it has one that will do. What does not open or read counts as
+ * not there. */
 static bool load(search *s)
 {
     gate_store *store = s->w->store;
@@ -243,14 +248,15 @@ static bool load(search *s)
     document *made;
     apr_int64_t fetched;
 
-    if (store->get(store, GATE_STORE_DOCUMENT, &key, s->q->now, s->q->pool, &record) != GATE_STORE_DONE
-        || record.version == s->not_version)
+    if (store->get(store, GATE_STORE_DOCUMENT, &key, s->q->now, s->q->pool, &record) !=
+            GATE_STORE_DONE ||
+        record.version == s->not_version)
         return false;
     s->found = hold(s);
     if (s->found && s->found->version == record.version)
         return true;
-    if (!open_box(s, &key, record.value, &plain) || !gate_pack_read(plain, texts, 2)
-        || !gate_pack_number(texts[0], &fetched))
+    if (!open_box(s, &key, record.value, &plain) || !gate_pack_read(plain, texts, 2) ||
+        !gate_pack_number(texts[0], &fetched))
         return false;
     answer.body = texts[1];
     if (read_document(s, &answer, &made) != GATE_OK)
@@ -274,7 +280,8 @@ static uint64_t save(const search *s, gate_span body)
 
     gate_pack_add_number(s->q->pool, &pack, now);
     gate_pack_add(&pack, body);
-    if (!gate_box_seal(s->q->pool, &s->w->keys[0], "document", (gate_span){(const char *)key.bytes, GATE_DIGEST_BYTES},
+    if (!gate_box_seal(s->q->pool, &s->w->keys[0], "document",
+                       (gate_span){(const char *)key.bytes, GATE_DIGEST_BYTES},
                        gate_pack_bytes(s->q->pool, &pack), s->w->random, &entry.value))
         return 0;
     if (store->put(store, GATE_STORE_DOCUMENT, &key, now, &entry, &version) != GATE_STORE_DONE)
@@ -301,7 +308,8 @@ static gate_reason fetch(search *s)
     gate_reason reason = address_of(s, &question.url);
 
     if (reason == GATE_OK)
-        reason = gate_provider_ask(s->q, s->w, s->provider, s->kind == METADATA ? GATE_ENDPOINT_COUNT : GATE_ENDPOINT_JWKS,
+        reason = gate_provider_ask(s->q, s->w, s->provider,
+                                   s->kind == METADATA ? GATE_ENDPOINT_COUNT : GATE_ENDPOINT_JWKS,
                                    &question, &answer, s->detail);
     if (reason == GATE_OK)
         reason = read_document(s, &answer, &made);
@@ -324,8 +332,8 @@ static int lease_seconds(const search *s)
     return s->provider->options.limits.total_ms / 1000 + 1;
 }
 
-/* Fetches, or waits for the one who does; a failure is remembered for a while, so that a provider that is away
- * costs one attempt and not one for each visitor. */
+/* Fetches, or waits for the one who does; a failure is remembered for a while, so that a provider
+ * that is away costs one attempt and not one for each visitor. */
 static gate_reason fetch_once(search *s, int wait_seconds)
 {
     const gate_span parts[] = {
@@ -366,8 +374,8 @@ static bool is_fresh(const document *held, apr_int64_t now)
     return age >= 0 && age < GATE_DOCUMENT_FRESH_SECONDS;
 }
 
-/* The document: from memory, from the store, from the provider, in this order. One that is no longer fresh is asked for again,
- * and served as it is where that fails. */
+/* The document: from memory, from the store, from the provider, in this order. One that is no
+ * longer fresh is asked for again, and served as it is where that fails. */
 static gate_reason find(search *s)
 {
     const apr_int64_t now = s->w->clock(); /* the request itself may be older than the document */
@@ -421,13 +429,14 @@ gate_reason gate_provider_endpoint(const gate_request *q, gate_world *w, gate_pr
     *url = metadata->endpoints[endpoint];
     if (*url)
         return GATE_OK;
-    *detail = apr_psprintf(q->pool, "the provider names no %s endpoint; OIDCGateEndpoint %s URL can",
-                           gate_endpoint_name(endpoint), gate_endpoint_name(endpoint));
+    *detail =
+        apr_psprintf(q->pool, "the provider names no %s endpoint; OIDCGateEndpoint %s URL can",
+                     gate_endpoint_name(endpoint), gate_endpoint_name(endpoint));
     return GATE_IDP_UNSUITABLE;
 }
 
-/* Only one request in GATE_KEYS_REFETCH_SECONDS may ask for keys out of turn, whatever strangers put into "kid". The mark is
- * filed among the documents, from where no stranger can push it out. */
+/* Only one request in GATE_KEYS_REFETCH_SECONDS may ask for keys out of turn, whatever strangers
+ * put into "kid". The mark is filed among the documents, from where no stranger can push it out. */
 static bool may_refetch(const search *s)
 {
     const gate_span parts[] = {
@@ -439,11 +448,12 @@ static bool may_refetch(const search *s)
     gate_store *store = s->w->store;
     gate_store_key key;
 
-    return gate_digest_of(&key, parts, 2)
-        && store->add(store, GATE_STORE_DOCUMENT, &key, now, &mark, NULL) == GATE_STORE_DONE;
+    return gate_digest_of(&key, parts, 2) &&
+           store->add(store, GATE_STORE_DOCUMENT, &key, now, &mark, NULL) == GATE_STORE_DONE;
 }
 
-/* The provider may have new keys: another process may know them already, or it is asked, or neither is to be had now. */
+/* The provider may have new keys: another process may know them already, or it is asked, or neither
+ * is to be had now. */
 static bool find_newer_keys(search *s)
 {
     const gate_span parts[] = {
@@ -476,15 +486,15 @@ static bool find_newer_keys(search *s)
     }
 }
 
-/* Whether newer keys may help. A token that names no key is tried with all there are, and a new one among them looks like a bad
- * signature. */
+/* Whether newer keys may help. A token that names no key is tried with all there are, and a new one
+ * among them looks like a bad signature. */
 static bool may_be_newer(const gate_jwt *jwt, gate_reason reason)
 {
     return reason == GATE_UNKNOWN_KID || (reason == GATE_BAD_SIGNATURE && !jwt->kid.ptr);
 }
 
-gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider, const gate_jwt *jwt,
-                                 const char **detail)
+gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider,
+                                 const gate_jwt *jwt, const char **detail)
 {
     search s = {.q = q, .w = w, .provider = provider, .kind = KEYS, .detail = detail};
     gate_reason reason;
@@ -499,8 +509,8 @@ gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_prov
     return gate_jwt_verify(jwt, s.found->keys);
 }
 
-gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, gate_provider *provider,
-                                         const gate_jwt *jwt)
+gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
+                                         gate_provider *provider, const gate_jwt *jwt)
 {
     const char *detail = NULL;
     search s = {.q = q, .w = w, .provider = provider, .kind = KEYS, .detail = &detail};
@@ -513,7 +523,8 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, g
     return may_be_newer(jwt, reason) ? GATE_UNKNOWN_KID : reason;
 }
 
-/* Whether an endpoint is left alone now. Whoever comes first after its pause tries it, and the others go on waiting for what comes of that. */
+/* Whether an endpoint is left alone now. Whoever comes first after its pause tries it, and the
+ * others go on waiting for what comes of that. */
 static bool is_open(breaker *at, apr_int64_t now)
 {
     const apr_uint32_t until = apr_atomic_read32(&at->open_until);
@@ -522,7 +533,8 @@ static bool is_open(breaker *at, apr_int64_t now)
         return false;
     if (now < until)
         return true;
-    return apr_atomic_cas32(&at->open_until, (apr_uint32_t)(now + GATE_BREAKER_SECONDS), until) != until;
+    return apr_atomic_cas32(&at->open_until, (apr_uint32_t)(now + GATE_BREAKER_SECONDS), until) !=
+           until;
 }
 
 static void note_outcome(breaker *at, apr_int64_t now, bool good)
@@ -533,19 +545,22 @@ static void note_outcome(breaker *at, apr_int64_t now, bool good)
         apr_atomic_set32(&at->open_until, (apr_uint32_t)(now + GATE_BREAKER_SECONDS));
 }
 
-static gate_reason ask_now(const gate_request *q, gate_world *w, gate_provider *provider, breaker *at,
-                           const gate_question *question, gate_answer *answer, const char **detail)
+static gate_reason ask_now(const gate_request *q, gate_world *w, gate_provider *provider,
+                           breaker *at, const gate_question *question, gate_answer *answer,
+                           const char **detail)
 {
     gate_reason reason;
 
     ++*q->provider_calls;
-    reason = w->fetch(w->fetch_context, q->pool, question, &provider->options.limits, answer, detail);
+    reason =
+        w->fetch(w->fetch_context, q->pool, question, &provider->options.limits, answer, detail);
     note_outcome(at, w->clock(), reason == GATE_OK && answer->status < 500);
     return reason;
 }
 
-gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider, gate_endpoint endpoint,
-                              const gate_question *question, gate_answer *answer, const char **detail)
+gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider,
+                              gate_endpoint endpoint, const gate_question *question,
+                              gate_answer *answer, const char **detail)
 {
     breaker *at = &provider->breakers[endpoint];
     const apr_uint32_t most = (apr_uint32_t)provider->options.inflight;
@@ -561,7 +576,8 @@ gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provide
     return reason;
 }
 
-/* The offers that count at an endpoint: its own where the provider names them, else the token endpoint's (RFC 8414 section 2). */
+/* The offers that count at an endpoint: its own where the provider names them, else the token
+ * endpoint's (RFC 8414 section 2). */
 static gate_client_auth_set offers_at(const gate_metadata *metadata, gate_endpoint endpoint)
 {
     if (endpoint == GATE_ENDPOINT_INTROSPECTION && metadata->introspection_auth)
@@ -571,22 +587,25 @@ static gate_client_auth_set offers_at(const gate_metadata *metadata, gate_endpoi
     return metadata->token_auth;
 }
 
-static gate_reason choose_auth(const gate_request *q, gate_world *w, gate_provider *provider, gate_endpoint endpoint,
-                               gate_client *client, const char **detail)
+static gate_reason choose_auth(const gate_request *q, gate_world *w, gate_provider *provider,
+                               gate_endpoint endpoint, gate_client *client, const char **detail)
 {
     const gate_metadata *metadata;
     gate_reason reason = gate_provider_metadata(q, w, provider, &metadata, detail);
 
     if (reason != GATE_OK)
         return reason;
-    if (gate_client_auth_choose(offers_at(metadata, endpoint), client->secret.ptr != NULL, &client->method))
+    if (gate_client_auth_choose(offers_at(metadata, endpoint), client->secret.ptr != NULL,
+                                &client->method))
         return GATE_OK;
-    *detail = "the provider takes no client authentication that the gate has; see OIDCGateClientAuth";
+    *detail =
+        "the provider takes no client authentication that the gate has; see OIDCGateClientAuth";
     return GATE_IDP_UNSUITABLE;
 }
 
-gate_reason gate_provider_question(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
-                                   gate_form *form, gate_question *question, const char **detail)
+gate_reason gate_provider_question(const gate_request *q, gate_world *w, const gate_settings *s,
+                                   gate_endpoint endpoint, gate_form *form, gate_question *question,
+                                   const char **detail)
 {
     gate_client client = s->client;
     gate_reason reason;
@@ -600,23 +619,28 @@ gate_reason gate_provider_question(const gate_request *q, gate_world *w, const g
     return reason;
 }
 
-gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
-                               gate_form *form, gate_answer *answer, const char **detail)
+gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s,
+                               gate_endpoint endpoint, gate_form *form, gate_answer *answer,
+                               const char **detail)
 {
     gate_question question;
     gate_reason reason = gate_provider_question(q, w, s, endpoint, form, &question, detail);
 
-    return reason == GATE_OK ? gate_provider_ask(q, w, s->provider, endpoint, &question, answer, detail) : reason;
+    return reason == GATE_OK
+               ? gate_provider_ask(q, w, s->provider, endpoint, &question, answer, detail)
+               : reason;
 }
 
-/* Older than this much of its fresh time, a document is fetched again before anybody has to wait for it. */
+/* Older than this much of its fresh time, a document is fetched again before anybody has to wait
+ * for it. */
 #define TEND_AFTER_SECONDS (GATE_DOCUMENT_FRESH_SECONDS * 4 / 5)
 
 void gate_provider_tend(const gate_request *q, gate_world *w, gate_provider *provider)
 {
     for (int kind = METADATA; kind < DOCUMENT_KINDS; kind++) {
         const char *detail = NULL;
-        search s = {.q = q, .w = w, .provider = provider, .kind = (document_kind)kind, .detail = &detail};
+        search s = {
+            .q = q, .w = w, .provider = provider, .kind = (document_kind)kind, .detail = &detail};
 
         if ((kind == METADATA && !provider->options.discovery) || !load(&s))
             continue;

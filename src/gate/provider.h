@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* provider.h - what a provider says of itself (metadata, keys), kept fresh and served stale, and every call that is made to it */
+/* provider.h - what a provider says of itself (metadata, keys), kept fresh and served stale, and
+ * every call that is made to it */
 #ifndef GATE_GATE_PROVIDER_H
 #define GATE_GATE_PROVIDER_H
 
@@ -8,8 +9,8 @@
 #include "jose/jwks.h"
 #include "jose/jwt.h"
 
-/* How long a document is taken as it is, how long it is served while the provider cannot be asked, how long a failure is remembered, and how often an unknown key may make
- * us ask again; seconds. */
+/* How long a document is taken as it is, how long it is served while the provider cannot be asked,
+ * how long a failure is remembered, and how often an unknown key may make us ask again; seconds. */
 #define GATE_DOCUMENT_FRESH_SECONDS 3600
 #define GATE_DOCUMENT_STALE_SECONDS (24 * 3600)
 #define GATE_DOCUMENT_RETRY_SECONDS 5
@@ -18,21 +19,23 @@
 /* What the configuration says of a provider. Borrowed: lives as long as the provider. */
 typedef struct gate_provider_options {
     const char *issuer;
-    bool discovery;                                  /* off: the endpoints below are all there is */
-    const char *endpoints[GATE_ENDPOINT_COUNT];      /* OIDCGateEndpoint: wins over the metadata; NULL where not given */
-    bool allow_http;                                 /* the issuer is on loopback, or OIDCGateInsecure http-issuer */
+    bool discovery;                             /* off: the endpoints below are all there is */
+    const char *endpoints[GATE_ENDPOINT_COUNT]; /* OIDCGateEndpoint: wins over the metadata; NULL
+                                                   where not given */
+    bool allow_http; /* the issuer is on loopback, or OIDCGateInsecure http-issuer */
     gate_fetch_limits limits;
-    int inflight;                                    /* calls at once, per process; 0: no limit */
+    int inflight; /* calls at once, per process; 0: no limit */
 } gate_provider_options;
 
-/* A provider of the configuration: one for all Locations that say the same of it. Lives in p, which outlives all requests;
- * made before threads and children. */
+/* A provider of the configuration: one for all Locations that say the same of it. Lives in p, which
+ * outlives all requests; made before threads and children. */
 gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *options);
 
 const gate_provider_options *gate_provider_says(const gate_provider *provider);
 
-/* The provider's metadata, fetched when first needed. With discovery off: the configured endpoints. Valid as long as the request.
- * IDP_UNREACHABLE, IDP_TIMEOUT, IDP_ERROR, IDP_BUSY, IDP_UNSUITABLE, STORE_UNAVAILABLE. */
+/* The provider's metadata, fetched when first needed. With discovery off: the configured endpoints.
+ * Valid as long as the request. IDP_UNREACHABLE, IDP_TIMEOUT, IDP_ERROR, IDP_BUSY, IDP_UNSUITABLE,
+ * STORE_UNAVAILABLE. */
 gate_reason gate_provider_metadata(const gate_request *q, gate_world *w, gate_provider *provider,
                                    const gate_metadata **metadata, const char **detail);
 
@@ -40,34 +43,42 @@ gate_reason gate_provider_metadata(const gate_request *q, gate_world *w, gate_pr
 gate_reason gate_provider_endpoint(const gate_request *q, gate_world *w, gate_provider *provider,
                                    gate_endpoint endpoint, const char **url, const char **detail);
 
-/* Verifies a token's signature with the provider's keys; an unknown key makes it ask for them again, once in GATE_KEYS_REFETCH_SECONDS over
- * all processes. The reasons of gate_jwt_verify, or the provider's outage. */
-gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider, const gate_jwt *jwt,
-                                 const char **detail);
+/* Verifies a token's signature with the provider's keys; an unknown key makes it ask for them
+ * again, once in GATE_KEYS_REFETCH_SECONDS over all processes. The reasons of gate_jwt_verify, or
+ * the provider's outage. */
+gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider,
+                                 const gate_jwt *jwt, const char **detail);
 
-/* The same with the keys that are at hand, without asking anybody: UNKNOWN_KID where there are none, or newer ones might fit. */
-gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w, gate_provider *provider,
-                                         const gate_jwt *jwt);
+/* The same with the keys that are at hand, without asking anybody: UNKNOWN_KID where there are
+ * none, or newer ones might fit. */
+gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
+                                         gate_provider *provider, const gate_jwt *jwt);
 
-/* How many failures in a row make an endpoint be left alone, and for how many seconds; then one request tries it again. */
+/* How many failures in a row make an endpoint be left alone, and for how many seconds; then one
+ * request tries it again. */
 #define GATE_BREAKER_FAILURES 5
 #define GATE_BREAKER_SECONDS  5
 
-/* Asks: counted for the log, within the in-flight cap, and not at all while that endpoint fails again and again. The reasons of gate_fetch, or
- * IDP_BUSY. GATE_ENDPOINT_COUNT stands for the metadata document. */
-gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider, gate_endpoint endpoint,
-                              const gate_question *question, gate_answer *answer, const char **detail);
+/* Asks: counted for the log, within the in-flight cap, and not at all while that endpoint fails
+ * again and again. The reasons of gate_fetch, or IDP_BUSY. GATE_ENDPOINT_COUNT stands for the
+ * metadata document. */
+gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider,
+                              gate_endpoint endpoint, const gate_question *question,
+                              gate_answer *answer, const char **detail);
 
-/* Makes a question to one of the provider's endpoints, with the gate's client credentials: all that can fail before anything is sent. The
- * reasons of gate_provider_endpoint. */
-gate_reason gate_provider_question(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
-                                   gate_form *form, gate_question *question, const char **detail);
+/* Makes a question to one of the provider's endpoints, with the gate's client credentials: all that
+ * can fail before anything is sent. The reasons of gate_provider_endpoint. */
+gate_reason gate_provider_question(const gate_request *q, gate_world *w, const gate_settings *s,
+                                   gate_endpoint endpoint, gate_form *form, gate_question *question,
+                                   const char **detail);
 
 /* Both at once. */
-gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s, gate_endpoint endpoint,
-                               gate_form *form, gate_answer *answer, const char **detail);
+gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s,
+                               gate_endpoint endpoint, gate_form *form, gate_answer *answer,
+                               const char **detail);
 
-/* Fetches again what is in use and grows old. Called now and then, by one process, outside any request. */
+/* Fetches again what is in use and grows old. Called now and then, by one process, outside any
+ * request. */
 void gate_provider_tend(const gate_request *q, gate_world *w, gate_provider *provider);
 
 #endif

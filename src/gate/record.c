@@ -48,37 +48,39 @@ static gate_span pack_parts(apr_pool_t *p, const gate_span *parts)
     return gate_pack_bytes(p, &pack);
 }
 
-static bool seal_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, const gate_tokens *tokens,
-                        gate_span *box)
+static bool seal_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
+                        const gate_tokens *tokens, gate_span *box)
 {
     binding bound;
     const gate_span plain = pack_tokens(p, tokens);
-    const bool sealed = gate_box_seal(p, &lock->key, tokens_purpose, bound_to(lock, &bound), plain, w->random, box);
+    const bool sealed =
+        gate_box_seal(p, &lock->key, tokens_purpose, bound_to(lock, &bound), plain, w->random, box);
 
     gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
     return sealed;
 }
 
-bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span identity,
-                      const gate_tokens *tokens, gate_span *value)
+bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
+                      gate_span identity, const gate_tokens *tokens, gate_span *value)
 {
     binding bound;
     gate_span parts[PARTS] = {{NULL, 0}};
 
     if (!gate_box_seal(p, &lock->key, identity_purpose, bound_to(lock, &bound), identity, w->random,
-                       &parts[IDENTITY_BOX])
-        || (tokens && !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX])))
+                       &parts[IDENTITY_BOX]) ||
+        (tokens && !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX])))
         return false;
     *value = pack_parts(p, parts);
     return true;
 }
 
-bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span value,
-                                 const gate_tokens *tokens, gate_span *exchanged)
+bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
+                                 gate_span value, const gate_tokens *tokens, gate_span *exchanged)
 {
     gate_span parts[PARTS];
 
-    if (!gate_pack_read(value, parts, PARTS) || !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX]))
+    if (!gate_pack_read(value, parts, PARTS) ||
+        !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX]))
         return false;
     parts[MARK] = (gate_span){NULL, 0};
     *exchanged = pack_parts(p, parts);
@@ -104,26 +106,30 @@ apr_int64_t gate_record_marked(gate_span value)
     return gate_pack_read(value, parts, PARTS) && gate_pack_number(parts[MARK], &since) ? since : 0;
 }
 
-bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value, const gate_identity **identity)
+bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                          const gate_identity **identity)
 {
     binding bound;
     gate_span parts[PARTS], plain;
 
-    if (!gate_pack_read(value, parts, PARTS) || !parts[IDENTITY_BOX].ptr
-        || !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, &bound), parts[IDENTITY_BOX], &plain))
+    if (!gate_pack_read(value, parts, PARTS) || !parts[IDENTITY_BOX].ptr ||
+        !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, &bound), parts[IDENTITY_BOX],
+                       &plain))
         return false;
     *identity = gate_identity_open(plain);
     return *identity != NULL;
 }
 
-bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value, gate_tokens *tokens)
+bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                        gate_tokens *tokens)
 {
     binding bound;
     gate_span parts[PARTS], plain, texts[TOKEN_TEXTS];
 
-    if (!gate_pack_read(value, parts, PARTS) || !parts[TOKENS_BOX].ptr
-        || !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, &bound), parts[TOKENS_BOX], &plain)
-        || !gate_pack_read(plain, texts, TOKEN_TEXTS))
+    if (!gate_pack_read(value, parts, PARTS) || !parts[TOKENS_BOX].ptr ||
+        !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, &bound), parts[TOKENS_BOX],
+                       &plain) ||
+        !gate_pack_read(plain, texts, TOKEN_TEXTS))
         return false;
     *tokens = (gate_tokens){
         .access_token = texts[ACCESS],
@@ -132,6 +138,6 @@ bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span v
         .userinfo = texts[USERINFO],
         .introspection = texts[INTROSPECTION],
     };
-    return gate_pack_number(texts[ACCESS_EXPIRES], &tokens->access_expires)
-        && gate_pack_number(texts[RENEW_AT], &tokens->renew_at);
+    return gate_pack_number(texts[ACCESS_EXPIRES], &tokens->access_expires) &&
+           gate_pack_number(texts[RENEW_AT], &tokens->renew_at);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* record.h - what the store keeps of somebody: one box with the identity, opened on every hit, and one with the tokens, opened only where they are needed */
+/* record.h - what the store keeps of somebody: one box with the identity, opened on every hit, and
+ * one with the tokens, opened only where they are needed */
 #ifndef GATE_GATE_RECORD_H
 #define GATE_GATE_RECORD_H
 
@@ -13,22 +14,27 @@ typedef struct gate_record_lock {
     const gate_digest *realm;   /* bound into them as well */
 } gate_record_lock;
 
-/* Seals identity and tokens (NULL for none) into a value for the store, in p. False where sealing fails. */
-bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span identity,
-                      const gate_tokens *tokens, gate_span *value);
+/* Seals identity and tokens (NULL for none) into a value for the store, in p. False where sealing
+ * fails. */
+bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
+                      gate_span identity, const gate_tokens *tokens, gate_span *value);
 
-/* The same identity's box again, unopened, with other tokens and no mark. In p. False where value is no record, or sealing fails. */
-bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock, gate_span value,
-                                 const gate_tokens *tokens, gate_span *exchanged);
+/* The same identity's box again, unopened, with other tokens and no mark. In p. False where value
+ * is no record, or sealing fails. */
+bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
+                                 gate_span value, const gate_tokens *tokens, gate_span *exchanged);
 
-/* The same boxes again, unopened, with the mark that a renewal was begun at `since` (seconds since 1970). In p. False where value is no record. */
+/* The same boxes again, unopened, with the mark that a renewal was begun at `since` (seconds since
+ * 1970). In p. False where value is no record. */
 bool gate_record_mark(apr_pool_t *p, gate_span value, apr_int64_t since, gate_span *marked);
 
 /* When a renewal was begun whose outcome is not known; 0 for none. */
 apr_int64_t gate_record_marked(gate_span value);
 
 /* Opens into p. False for anything that was not sealed with this lock. */
-bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value, const gate_identity **identity);
-bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value, gate_tokens *tokens);
+bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                          const gate_identity **identity);
+bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                        gate_tokens *tokens);
 
 #endif

@@ -24,7 +24,8 @@ static bool serves(const renewal *r)
     return !(r->s->needs & GATE_NEEDS_ACCESS_TOKEN) || r->q->now < r->tokens->access_expires;
 }
 
-/* Takes the record as it is now. True where it is another than ours and no renewal is under way: then somebody has done the work. */
+/* Takes the record as it is now. True where it is another than ours and no renewal is under way:
+ * then somebody has done the work. */
 static bool landed(void *context)
 {
     renewal *r = context;
@@ -32,7 +33,8 @@ static bool landed(void *context)
     gate_record record;
     gate_session newer = *r->session;
 
-    switch (store->get(store, GATE_STORE_SESSION, &newer.lock.filed_under, r->w->clock(), r->q->pool, &record)) {
+    switch (store->get(store, GATE_STORE_SESSION, &newer.lock.filed_under, r->w->clock(),
+                       r->q->pool, &record)) {
     case GATE_STORE_DONE:
         break;
     case GATE_STORE_ABSENT:
@@ -44,8 +46,8 @@ static bool landed(void *context)
     if (record.version == r->session->record.version || gate_record_marked(record.value))
         return false;
     newer.record = record;
-    if (!gate_record_identity(r->q->pool, &newer.lock, record.value, &newer.identity)
-        || gate_session_tokens(r->q, &newer, r->tokens) != GATE_OK)
+    if (!gate_record_identity(r->q->pool, &newer.lock, record.value, &newer.identity) ||
+        gate_session_tokens(r->q, &newer, r->tokens) != GATE_OK)
         return false;
     *r->session = newer;
     return true;
@@ -59,15 +61,16 @@ static gate_reason rewrite(renewal *r, gate_span value)
     gate_store *store = r->w->store;
     uint64_t version;
 
-    switch (store->replace(store, GATE_STORE_SESSION, &r->session->lock.filed_under, r->w->clock(), &entry,
-                           old->version, &version)) {
+    switch (store->replace(store, GATE_STORE_SESSION, &r->session->lock.filed_under, r->w->clock(),
+                           &entry, old->version, &version)) {
     case GATE_STORE_DONE:
         r->session->record.value = value;
         r->session->record.version = version;
         return GATE_OK;
     case GATE_STORE_ABSENT:
         return GATE_SESSION_EXPIRED;
-    default: /* a conflict too: somebody else has changed it, and what holds now is the next request's to read */
+    default: /* a conflict too: somebody else has changed it, and what holds now is the next
+                request's to read */
         return GATE_STORE_UNAVAILABLE;
     }
 }
@@ -87,8 +90,8 @@ static bool is_outage(gate_reason reason)
     return (status == 503 || status == 502) && reason != GATE_STORE_UNAVAILABLE;
 }
 
-/* There are new tokens, and who they belong to cannot be learnt now: all stays as it was, but for the refresh token, with which the next
- * attempt is made. */
+/* There are new tokens, and who they belong to cannot be learnt now: all stays as it was, but for
+ * the refresh token, with which the next attempt is made. */
 static gate_reason put_off(renewal *r, const gate_tokens *tokens, gate_reason reason)
 {
     gate_tokens kept = *r->tokens;
@@ -96,7 +99,8 @@ static gate_reason put_off(renewal *r, const gate_tokens *tokens, gate_reason re
     gate_span value;
 
     kept.refresh_token = tokens->refresh_token;
-    if (!gate_record_exchange_tokens(r->q->pool, r->w, &r->session->lock, r->session->record.value, &kept, &value))
+    if (!gate_record_exchange_tokens(r->q->pool, r->w, &r->session->lock, r->session->record.value,
+                                     &kept, &value))
         return GATE_INTERNAL;
     written = rewrite(r, value);
     return written == GATE_OK ? reason : written;
@@ -127,8 +131,9 @@ static gate_reason take(renewal *r, const gate_token_set *set)
     return GATE_OK;
 }
 
-/* Whether the refresh token is certainly as good as before: it was never sent, or what came back is no success. A proxy that answers for a
- * provider behind it may be wrong about that; then the next attempt finds out. */
+/* Whether the refresh token is certainly as good as before: it was never sent, or what came back is
+ * no success. A proxy that answers for a provider behind it may be wrong about that; then the next
+ * attempt finds out. */
 static bool is_unspent(gate_reason reason, const gate_answer *answer)
 {
     if (!answer->status)
@@ -136,10 +141,12 @@ static bool is_unspent(gate_reason reason, const gate_answer *answer)
     return answer->status >= 300;
 }
 
-/* Whether the provider has understood, and does not renew. That it does not know the gate (any more) says nothing of the session. */
+/* Whether the provider has understood, and does not renew. That it does not know the gate (any
+ * more) says nothing of the session. */
 static bool is_refusal(gate_reason reason)
 {
-    return reason == GATE_INVALID_GRANT || reason == GATE_UNAUTHORIZED_CLIENT || reason == GATE_IDP_REJECTED_GATEWAY;
+    return reason == GATE_INVALID_GRANT || reason == GATE_UNAUTHORIZED_CLIENT ||
+           reason == GATE_IDP_REJECTED_GATEWAY;
 }
 
 static gate_reason hear(renewal *r, gate_reason reason, const gate_answer *answer, gate_span before)
@@ -157,12 +164,13 @@ static gate_reason hear(renewal *r, gate_reason reason, const gate_answer *answe
     return reason == GATE_INVALID_CLIENT ? GATE_IDP_REJECTED_GATEWAY : reason;
 }
 
-/* Asks. The mark goes into the record before the question goes out: whoever finds it, and nobody at work, knows that the refresh token may have
- * been used. */
+/* Asks. The mark goes into the record before the question goes out: whoever finds it, and nobody at
+ * work, knows that the refresh token may have been used. */
 static gate_reason ask(renewal *r)
 {
     const gate_span before = r->session->record.value;
-    gate_form *form = gate_token_by_refresh(r->q->pool, r->tokens->refresh_token, r->s->token_params);
+    gate_form *form =
+        gate_token_by_refresh(r->q->pool, r->tokens->refresh_token, r->s->token_params);
     gate_answer answer = {.status = 0};
     gate_question question;
     gate_span marked;
@@ -176,12 +184,13 @@ static gate_reason ask(renewal *r)
     reason = rewrite(r, marked);
     if (reason != GATE_OK)
         return reason;
-    reason = gate_provider_ask(r->q, r->w, r->s->provider, GATE_ENDPOINT_TOKEN, &question, &answer, r->detail);
+    reason = gate_provider_ask(r->q, r->w, r->s->provider, GATE_ENDPOINT_TOKEN, &question, &answer,
+                               r->detail);
     return hear(r, reason, &answer, before);
 }
 
-/* The leader's work. A mark is of one who died over it, or never heard the answer: what was known is believed as long as the access token
- * lives, and cannot be renewed. */
+/* The leader's work. A mark is of one who died over it, or never heard the answer: what was known
+ * is believed as long as the access token lives, and cannot be renewed. */
 static gate_reason lead(renewal *r)
 {
     if (!gate_record_marked(r->session->record.value))
@@ -198,12 +207,12 @@ static gate_reason end(renewal *r, gate_flight *flight, gate_reason reason)
     return is_outage(reason) && serves(r) ? GATE_OK : reason;
 }
 
-/* A renewal asks at most for metadata, tokens, keys and userinfo, one after the other. Whoever took its lease before it is done would take
- * it for dead, and end the session. */
+/* A renewal asks at most for metadata, tokens, keys and userinfo, one after the other. Whoever took
+ * its lease before it is done would take it for dead, and end the session. */
 #define CALLS_AT_MOST 4
 
-gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session,
-                               gate_tokens *tokens, const char **detail)
+gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_session *session, gate_tokens *tokens, const char **detail)
 {
     renewal r = {.q = q, .s = s, .w = w, .session = session, .tokens = tokens, .detail = detail};
     const int one_call = gate_provider_says(s->provider)->limits.total_ms / 1000 + 1;
@@ -212,7 +221,8 @@ gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, ga
         {(const char *)session->lock.filed_under.bytes, GATE_DIGEST_BYTES},
     };
     const gate_flight_plan plan = {
-        .kind = GATE_STORE_DOCUMENT, /* what strangers can fill must not keep a session from being renewed */
+        .kind = GATE_STORE_DOCUMENT, /* what strangers can fill must not keep a session from being
+                                        renewed */
         .parts = parts,
         .count = 2,
         .lease_seconds = CALLS_AT_MOST * one_call,

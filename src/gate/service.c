@@ -22,20 +22,25 @@ typedef struct serving {
     const char *detail;
 } serving;
 
-/* The token request, with the caller's credentials; how they are sent follows the configuration, else the provider's metadata. */
+/* The token request, with the caller's credentials; how they are sent follows the configuration,
+ * else the provider's metadata. */
 static gate_reason ask(serving *v, gate_token_set *set)
 {
     gate_settings theirs = *v->s;
-    gate_form *form = gate_token_by_client_credentials(v->q->pool, v->s->client_credentials_scope, v->s->token_params);
+    gate_form *form = gate_token_by_client_credentials(v->q->pool, v->s->client_credentials_scope,
+                                                       v->s->token_params);
     gate_answer answer;
     gate_reason reason;
 
     theirs.client.id = v->credential->id;
     theirs.client.secret = v->credential->secret;
-    if (theirs.client.method == GATE_CLIENT_AUTH_NONE) /* the gate's own client may have no secret; this one has */
+    if (theirs.client.method ==
+        GATE_CLIENT_AUTH_NONE) /* the gate's own client may have no secret; this one has */
         theirs.client_auth_given = false;
-    reason = gate_provider_post(v->q, v->w, &theirs, GATE_ENDPOINT_TOKEN, form, &answer, &v->detail);
-    return reason == GATE_OK ? gate_token_read(v->q->pool, &answer, v->q->now, set, &v->detail) : reason;
+    reason =
+        gate_provider_post(v->q, v->w, &theirs, GATE_ENDPOINT_TOKEN, form, &answer, &v->detail);
+    return reason == GATE_OK ? gate_token_read(v->q->pool, &answer, v->q->now, set, &v->detail)
+                             : reason;
 }
 
 /* A token that nobody but its audience can read: all that is known is whose it is. */
@@ -53,7 +58,8 @@ static gate_reason know_client(serving *v)
     return gate_identity_make(v->q->pool, &facts, NULL, 0, &v->identity);
 }
 
-/* What the provider gave is judged like any other token; that it is bad is not the caller's fault. */
+/* What the provider gave is judged like any other token; if it is bad, that is no fault of the
+ * caller. */
 static gate_reason know(serving *v)
 {
     apr_int64_t expires;
@@ -61,7 +67,8 @@ static gate_reason know(serving *v)
 
     if (!gate_jwt_looks_like(v->tokens.access_token))
         return know_client(v);
-    reason = gate_accept_verify(v->q, v->s, v->w, v->tokens.access_token, &v->identity, &expires, &v->detail);
+    reason = gate_accept_verify(v->q, v->s, v->w, v->tokens.access_token, &v->identity, &expires,
+                                &v->detail);
     if (reason != GATE_OK)
         return gate_reason_get(reason)->status == 401 ? GATE_IDP_REJECTED_GATEWAY : reason;
     if (!v->tokens.access_expires || expires < v->tokens.access_expires)
@@ -91,7 +98,8 @@ static gate_reason exchange(void *context)
     if (reason == GATE_OK) {
         v->tokens = (gate_tokens){.access_token = set.access_token, .access_expires = set.expires};
         reason = know(v);
-    } else if (reason == GATE_INVALID_GRANT) { /* no answer to this grant: the provider misunderstands the gate */
+    } else if (reason == GATE_INVALID_GRANT) { /* no answer to this grant: the provider
+                                                  misunderstands the gate */
         reason = GATE_IDP_REJECTED_GATEWAY;
     }
     file(v, reason);
@@ -157,12 +165,14 @@ gate_decision gate_serve(const gate_request *q, const gate_settings *s, gate_wor
         return gate_refuse(GATE_INTERNAL, "no digest");
     if (recall(&v, "hit", &decision))
         return decision;
-    v.presented.guessed_at = apr_pstrcat(q->pool, "client ", gate_span_dup(q->pool, credential->id), NULL);
+    v.presented.guessed_at =
+        apr_pstrcat(q->pool, "client ", gate_span_dup(q->pool, credential->id), NULL);
     reason = cached ? gate_presented_judge_once(q, s, w, &v.presented, exchange, &v)
                     : gate_presented_judge_each(q, s, w, &v.presented, exchange, &v);
     if (reason == GATE_OK && !v.identity.ptr)
-        return recall(&v, "shared", &decision) ? decision
-                                               : gate_refuse(GATE_STORE_UNAVAILABLE, "a verdict was lost");
+        return recall(&v, "shared", &decision)
+                   ? decision
+                   : gate_refuse(GATE_STORE_UNAVAILABLE, "a verdict was lost");
     return answer(&v, reason, reason == GATE_OK ? gate_identity_open(v.identity) : NULL,
                   apr_pmemdup(q->pool, &v.tokens, sizeof v.tokens), cached ? "miss" : "off");
 }

@@ -7,7 +7,8 @@
 #include "base/base64url.h"
 #include "base/cookie.h"
 
-/* A cookie's bytes: where the record is filed is made from the first half, what opens it from the second. */
+/* A cookie's bytes: where the record is filed is made from the first half, what opens it from the
+ * second. */
 #define ID_BYTES     16
 #define SECRET_BYTES 16
 #define COOKIE_BYTES (ID_BYTES + SECRET_BYTES)
@@ -27,11 +28,12 @@ static bool derive(const gate_settings *s, const char *bytes, gate_record_lock *
     };
 
     lock->realm = &s->realm.fingerprint;
-    return gate_digest_of(&lock->filed_under, parts, 3)
-        && gate_key_derive(&lock->key, (gate_span){bytes + ID_BYTES, SECRET_BYTES}, "session");
+    return gate_digest_of(&lock->filed_under, parts, 3) &&
+           gate_key_derive(&lock->key, (gate_span){bytes + ID_BYTES, SECRET_BYTES}, "session");
 }
 
-static gate_reason read_cookie(const gate_request *q, const gate_settings *s, gate_record_lock *lock)
+static gate_reason read_cookie(const gate_request *q, const gate_settings *s,
+                               gate_record_lock *lock)
 {
     const gate_span header = gate_span_of(q->header(q, "Cookie"));
     gate_span text, bytes;
@@ -49,14 +51,16 @@ static gate_reason read_cookie(const gate_request *q, const gate_settings *s, ga
     return derive(s, bytes.ptr, lock) ? GATE_OK : GATE_INTERNAL;
 }
 
-gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session)
+gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
+                              gate_session *session)
 {
     gate_reason reason = read_cookie(q, s, &session->lock);
 
     session->record = (gate_record){.version = 0};
     if (reason != GATE_OK)
         return reason;
-    switch (w->store->get(w->store, GATE_STORE_SESSION, &session->lock.filed_under, q->now, q->pool, &session->record)) {
+    switch (w->store->get(w->store, GATE_STORE_SESSION, &session->lock.filed_under, q->now, q->pool,
+                          &session->record)) {
     case GATE_STORE_DONE:
         break;
     case GATE_STORE_ABSENT:
@@ -72,7 +76,8 @@ gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gat
     return GATE_OK;
 }
 
-static const char *cookie_text(const gate_request *q, const gate_settings *s, const char *value, int max_age)
+static const char *cookie_text(const gate_request *q, const gate_settings *s, const char *value,
+                               int max_age)
 {
     const gate_cookie cookie = {
         .name = gate_session_cookie_name(q->pool, s),
@@ -98,19 +103,21 @@ static gate_reason reason_of(gate_store_answer answer, gate_span value)
     }
 }
 
-gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w, gate_span identity,
-                                const gate_tokens *tokens, const char **cookie)
+gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w,
+                                gate_span identity, const gate_tokens *tokens, const char **cookie)
 {
     gate_entry entry = {.expires = q->now + s->session.lifetime, .idle = s->session.idle};
     char bytes[COOKIE_BYTES];
     gate_record_lock lock;
     gate_reason reason = GATE_INTERNAL;
 
-    if (w->random(bytes, sizeof bytes) && derive(s, bytes, &lock)
-        && gate_record_seal(q->pool, w, &lock, identity, tokens, &entry.value)) {
-        reason = reason_of(w->store->add(w->store, GATE_STORE_SESSION, &lock.filed_under, q->now, &entry, NULL),
-                           entry.value);
-        *cookie = cookie_text(q, s, gate_base64url_encode(q->pool, (gate_span){bytes, sizeof bytes}), -1);
+    if (w->random(bytes, sizeof bytes) && derive(s, bytes, &lock) &&
+        gate_record_seal(q->pool, w, &lock, identity, tokens, &entry.value)) {
+        reason = reason_of(
+            w->store->add(w->store, GATE_STORE_SESSION, &lock.filed_under, q->now, &entry, NULL),
+            entry.value);
+        *cookie =
+            cookie_text(q, s, gate_base64url_encode(q->pool, (gate_span){bytes, sizeof bytes}), -1);
     }
     gate_wipe(bytes, sizeof bytes);
     gate_wipe(&lock.key, sizeof lock.key);
@@ -133,8 +140,10 @@ const char *gate_session_cookie_end(const gate_request *q, const gate_settings *
     return cookie_text(q, s, "", 0);
 }
 
-gate_reason gate_session_tokens(const gate_request *q, const gate_session *session, gate_tokens *tokens)
+gate_reason gate_session_tokens(const gate_request *q, const gate_session *session,
+                                gate_tokens *tokens)
 {
-    return gate_record_tokens(q->pool, &session->lock, session->record.value, tokens) ? GATE_OK
-                                                                                      : GATE_SESSION_TAMPERED;
+    return gate_record_tokens(q->pool, &session->lock, session->record.value, tokens)
+               ? GATE_OK
+               : GATE_SESSION_TAMPERED;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* session.h - a person's session: an opaque cookie, half of it where the record is filed, half of it what opens it */
+/* session.h - a person's session: an opaque cookie, half of it where the record is filed, half of
+ * it what opens it */
 #ifndef GATE_GATE_SESSION_H
 #define GATE_GATE_SESSION_H
 
@@ -9,29 +10,34 @@
 
 typedef struct gate_session {
     gate_record_lock lock;
-    gate_record record;             /* as the store gave it */
+    gate_record record; /* as the store gave it */
     const gate_identity *identity;
 } gate_session;
 
 /* The name of the realm's session cookie, in p. */
 const char *gate_session_cookie_name(apr_pool_t *p, const gate_settings *s);
 
-/* The session that the request brings. NO_CREDENTIAL: no cookie. SESSION_TAMPERED: a cookie that is none of ours, comes twice, or does not open what is
- * filed under it. SESSION_EXPIRED: nothing is filed there any more, and then record.value is absent, or it is too old for this place. STORE_UNAVAILABLE. */
-gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w, gate_session *session);
+/* The session that the request brings. NO_CREDENTIAL: no cookie. SESSION_TAMPERED: a cookie that is
+ * none of ours, comes twice, or does not open what is filed under it. SESSION_EXPIRED: nothing is
+ * filed there any more, and then record.value is absent, or it is too old for this place.
+ * STORE_UNAVAILABLE. */
+gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
+                              gate_session *session);
 
-/* Files a new session under a new id, never one that the browser brought. *cookie is the Set-Cookie value. SESSIONS_FULL, SESSION_TOO_LARGE, STORE_UNAVAILABLE,
- * INTERNAL. */
-gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w, gate_span identity,
-                                const gate_tokens *tokens, const char **cookie);
+/* Files a new session under a new id, never one that the browser brought. *cookie is the Set-Cookie
+ * value. SESSIONS_FULL, SESSION_TOO_LARGE, STORE_UNAVAILABLE, INTERNAL. */
+gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w,
+                                gate_span identity, const gate_tokens *tokens, const char **cookie);
 
-/* Ends it: whoever comes with its cookie from now on has no session. STORE_UNAVAILABLE where that could not be made sure. */
+/* Ends it: whoever comes with its cookie from now on has no session. STORE_UNAVAILABLE where that
+ * could not be made sure. */
 gate_reason gate_session_end(const gate_request *q, gate_world *w, const gate_session *session);
 
 /* The Set-Cookie value that takes the cookie away from the browser, in the request's pool. */
 const char *gate_session_cookie_end(const gate_request *q, const gate_settings *s);
 
 /* The tokens behind it. SESSION_TAMPERED where they do not open. */
-gate_reason gate_session_tokens(const gate_request *q, const gate_session *session, gate_tokens *tokens);
+gate_reason gate_session_tokens(const gate_request *q, const gate_session *session,
+                                gate_tokens *tokens);
 
 #endif

@@ -22,8 +22,9 @@ typedef struct leaving {
     gate_decision farewell; /* so far it only takes away the cookies that are of no use any more */
 } leaving;
 
-/* Fetch Metadata: a POST may come from this host or from no page at all; a GET must prove that. Older browsers and programs say nothing, and then a POST
- * will do: the cookie is SameSite, so another site's form does not bring it along. */
+/* Fetch Metadata: a POST may come from this host or from no page at all; a GET must prove that.
+ * Older browsers and programs say nothing, and then a POST will do: the cookie is SameSite, so
+ * another site's form does not bring it along. */
 static bool comes_from_here(const gate_request *q, const gate_site *site)
 {
     const char *fetch_site = q->header(q, "Sec-Fetch-Site");
@@ -36,18 +37,18 @@ static bool comes_from_here(const gate_request *q, const gate_site *site)
     return !strcmp(q->method, "POST");
 }
 
-/* A session that is too old for one place of its realm may still be good at another: it is ended as well, by who can open it. */
+/* A session that is too old for one place of its realm may still be good at another: it is ended as
+ * well, by who can open it. */
 static bool is_alive(const gate_request *q, gate_reason reason, const gate_session *session)
 {
     gate_tokens tokens;
 
-    return reason == GATE_OK
-        || (reason == GATE_SESSION_EXPIRED && session->record.value.ptr
-            && gate_session_tokens(q, session, &tokens) == GATE_OK);
+    return reason == GATE_OK || (reason == GATE_SESSION_EXPIRED && session->record.value.ptr &&
+                                 gate_session_tokens(q, session, &tokens) == GATE_OK);
 }
 
-/* The sessions of this browser, at most one of each realm; the first that fits becomes l's. Their number, or -1 where the store could not
- * tell. */
+/* The sessions of this browser, at most one of each realm; the first that fits becomes l's. Their
+ * number, or -1 where the store could not tell. */
 static int find_sessions(leaving *l, const gate_site *site, gate_span realm)
 {
     int count = 0;
@@ -79,7 +80,8 @@ static bool choose_target(leaving *l, gate_span wanted)
     if (!wanted.ptr)
         return true;
     if (gate_url_is_local(wanted)) {
-        l->target = apr_pstrcat(l->q->pool, l->s->site->origin, gate_span_dup(l->q->pool, wanted), NULL);
+        l->target =
+            apr_pstrcat(l->q->pool, l->s->site->origin, gate_span_dup(l->q->pool, wanted), NULL);
         return true;
     }
     for (const char *const *allowed = l->s->logout_targets; allowed && *allowed; allowed++) {
@@ -91,28 +93,29 @@ static bool choose_target(leaving *l, gate_span wanted)
     return false;
 }
 
-/* RFC 7009: the refresh token first, since it can make others. That it fails holds nobody back, and no longer than one call may
- * take. */
+/* RFC 7009: the refresh token first, since it can make others. That it fails holds nobody back, and
+ * no longer than one call may take. */
 static void revoke_tokens(leaving *l)
 {
     const struct {
         gate_span token;
         const char *hint;
-    } tokens[] = {{l->tokens.refresh_token, "refresh_token"}, {l->tokens.access_token, "access_token"}};
+    } tokens[] = {{l->tokens.refresh_token, "refresh_token"},
+                  {l->tokens.access_token, "access_token"}};
 
     for (size_t i = 0; i < 2; i++) {
         const char *detail = NULL;
         gate_answer answer;
 
-        if (tokens[i].token.ptr
-            && gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_REVOCATION,
-                                  gate_token_revocation(l->q->pool, tokens[i].token, tokens[i].hint), &answer, &detail)
-                   != GATE_OK)
+        if (tokens[i].token.ptr &&
+            gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_REVOCATION,
+                               gate_token_revocation(l->q->pool, tokens[i].token, tokens[i].hint),
+                               &answer, &detail) != GATE_OK)
             return;
     }
 }
 
-/* Where the provider wants people to sign out; NULL where it has no such place, or cannot be asked. */
+/* Where the provider wants people to sign out; NULL where it has no such place, or is away. */
 static const char *end_session_url(const leaving *l)
 {
     gate_end_session request = {
@@ -125,10 +128,12 @@ static const char *end_session_url(const leaving *l)
 
     if (!request.post_logout_redirect_uri && l->s->logout_targets && l->s->logout_targets[0])
         request.post_logout_redirect_uri = l->s->logout_targets[0];
-    if (!request.post_logout_redirect_uri) /* this very endpoint: without a session it says that nobody is signed in */
-        request.post_logout_redirect_uri = apr_pstrcat(l->q->pool, site->origin, site->path, "/logout", NULL);
-    if (gate_provider_endpoint(l->q, l->w, l->s->provider, GATE_ENDPOINT_END_SESSION, &request.endpoint, &detail)
-        != GATE_OK)
+    if (!request.post_logout_redirect_uri) /* this very endpoint: without a session it says that
+                                              nobody is signed in */
+        request.post_logout_redirect_uri =
+            apr_pstrcat(l->q->pool, site->origin, site->path, "/logout", NULL);
+    if (gate_provider_endpoint(l->q, l->w, l->s->provider, GATE_ENDPOINT_END_SESSION,
+                               &request.endpoint, &detail) != GATE_OK)
         return NULL;
     return gate_end_session_url(l->q->pool, &request);
 }
@@ -157,7 +162,8 @@ static gate_decision leave(leaving *l)
     return l->farewell;
 }
 
-gate_decision gate_sign_out(const gate_request *q, const gate_site *site, gate_world *w, gate_span parameters)
+gate_decision gate_sign_out(const gate_request *q, const gate_site *site, gate_world *w,
+                            gate_span parameters)
 {
     leaving l = {.q = q, .w = w, .farewell = {.verb = GATE_ADMIT, .status = 200}};
     gate_form *form;

@@ -8,7 +8,8 @@
 
 #include "base/seal.h"
 
-/* A counter is one word, so that it changes in one step: the second it is about in the upper half, the count in the lower. */
+/* A counter is one word, so that it changes in one step: the second it is about in the upper half,
+ * the count in the lower. */
 struct gate_limit {
     gate_key key; /* where a name is counted is not for strangers to choose */
     _Atomic uint64_t counters[GATE_LIMIT_COUNTERS];
@@ -16,7 +17,8 @@ struct gate_limit {
 
 gate_limit *gate_limit_make(void)
 {
-    gate_limit *limit = mmap(NULL, sizeof *limit, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    gate_limit *limit =
+        mmap(NULL, sizeof *limit, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     if (limit == MAP_FAILED)
         return NULL;
