@@ -39,6 +39,7 @@ struct gate_provider {
     gate_metadata configured; /* discovery off: all there is */
     apr_thread_mutex_t *mutex;
     document *current[DOCUMENT_KINDS];
+    apr_uint32_t looked[DOCUMENT_KINDS]; /* when this process last looked for a newer one; seconds */
     apr_uint32_t inflight;
     breaker breakers[GATE_ENDPOINT_COUNT + 1]; /* the last is the metadata document's */
 };
@@ -258,6 +259,8 @@ static bool load(search *s)
     if (!open_box(s, &key, record.value, &plain) || !gate_pack_read(plain, texts, 2) ||
         !gate_pack_number(texts[0], &fetched))
         return false;
+    if (s->found && s->found->fetched > fetched) /* a newer one that could not be filed */
+        return false;
     answer.body = texts[1];
     if (read_document(s, &answer, &made) != GATE_OK)
         return false;
@@ -374,6 +377,19 @@ static bool is_fresh(const document *held, apr_int64_t now)
     return age >= 0 && age < GATE_DOCUMENT_FRESH_SECONDS;
 }
 
+/* Whether what is in memory will do, or it is time to look whether another process has a newer one:
+ * else a key that the provider has withdrawn would go on counting in some processes. */
+static bool is_current(search *s, apr_int64_t now)
+{
+    volatile apr_uint32_t *looked = &s->provider->looked[s->kind];
+    const apr_uint32_t before = apr_atomic_read32(looked);
+
+    if (!s->found || !is_fresh(s->found, now))
+        return false;
+    return (apr_uint32_t)now - before < GATE_DOCUMENT_LOOK_SECONDS
+        || apr_atomic_cas32(looked, (apr_uint32_t)now, before) != before;
+}
+
 /* The document: from memory, from the store, from the provider, in this order. One that is no
  * longer fresh is asked for again, and served as it is where that fails. */
 static gate_reason find(search *s)
@@ -382,9 +398,10 @@ static gate_reason find(search *s)
     document *stale;
 
     s->found = hold(s);
-    if (s->found && is_fresh(s->found, now))
+    if (is_current(s, now))
         return GATE_OK;
-    if (load(s) && is_fresh(s->found, now))
+    load(s);
+    if (s->found && is_fresh(s->found, now))
         return GATE_OK;
     stale = s->found;
     if (!stale || now - stale->fetched >= GATE_DOCUMENT_STALE_SECONDS)

@@ -14,6 +14,7 @@
 #define GATE_DOCUMENT_FRESH_SECONDS 3600
 #define GATE_DOCUMENT_STALE_SECONDS (24 * 3600)
 #define GATE_DOCUMENT_RETRY_SECONDS 5
+#define GATE_DOCUMENT_LOOK_SECONDS  5 /* how often a process looks what others have fetched */
 #define GATE_KEYS_REFETCH_SECONDS   60
 
 /* What the configuration says of a provider. Borrowed: lives as long as the provider. */
