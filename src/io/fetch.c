@@ -368,7 +368,8 @@ static gate_reason reason_of(CURLcode result)
         return GATE_IDP_UNREACHABLE;
     case CURLE_FAILED_INIT:
         return GATE_INTERNAL;
-    default: /* CURLE_OUT_OF_MEMORY too: that is what libcurl says of headers beyond its own limit */
+    default: /* CURLE_OUT_OF_MEMORY too: that is what libcurl says of headers beyond its own limit
+              */
         return GATE_IDP_ERROR;
     }
 }

@@ -24,7 +24,7 @@
 #define STRIPES_MAX   4096
 #define STRIPE_LEAST  ((apr_uint64_t)128 << 10)
 #define STRIPE_USUAL  ((apr_uint64_t)2 << 20)
-#define LAYOUT        1
+#define LAYOUT        2
 #define BYTE_ORDER_AS 0x01020304
 #define VERSION_LEAP  ((uint64_t)1 << 32) /* past all that were given and perhaps not written */
 
@@ -37,10 +37,16 @@ typedef struct header {
     uint64_t region_bytes[GATE_SHM_REGIONS];
     uint64_t bytes;
     gate_sum_seed seed;
+    gate_key secret;
     uint64_t sum; /* of all above */
 } header;
 
-_Static_assert(sizeof(header) <= PAGE, "the header has a page");
+/* The rest of the first page, which changes while the store is in use. */
+#define BOUNDS_AT 1024
+
+_Static_assert(sizeof(header) <= BOUNDS_AT, "the header ends where the bounds begin");
+_Static_assert(BOUNDS_AT + GATE_STORE_KINDS * sizeof(gate_segment_bound) <= PAGE,
+               "header and bounds have a page");
 
 /* --- geometry --- */
 
@@ -84,6 +90,7 @@ static void place(apr_pool_t *p, gate_segment *segment)
 {
     unsigned char *at = segment->base + PAGE;
 
+    segment->bounds = (gate_segment_bound *)(void *)(segment->base + BOUNDS_AT);
     for (unsigned i = 0; i < GATE_SHM_REGIONS; i++) {
         gate_shm_region *region = &segment->regions[i];
         region->stripes = apr_pcalloc(p, region->places * sizeof(gate_stripe));
@@ -129,6 +136,7 @@ static apr_status_t found(apr_pool_t *p, gate_segment *segment)
         .region_bytes = {segment->regions[0].bytes, segment->regions[1].bytes},
         .bytes = segment->bytes,
         .seed = segment->seed,
+        .secret = segment->secret,
     };
     memcpy(h->magic, magic, sizeof(magic));
     h->sum = gate_sum_of(&h->seed, h, offsetof(header, sum));
@@ -150,7 +158,8 @@ static apr_status_t prepare(apr_pool_t *p, const gate_shm_options *options, gate
             options->session_bytes, options->token_bytes);
         return APR_EINVAL;
     }
-    if (!gate_random_bytes(&fresh->seed, sizeof(fresh->seed))) {
+    if (!gate_random_bytes(&fresh->seed, sizeof(fresh->seed)) ||
+        !gate_random_bytes(&fresh->secret, sizeof(fresh->secret))) {
         *problem = "the source of random bytes gives none";
         return APR_EGENERAL;
     }
@@ -297,6 +306,7 @@ static const char *read_header(apr_pool_t *p, const header *h, off_t size, const
         return apr_psprintf(
             p, "%s is damaged: remove it, which signs everybody out, or name another file", file);
     segment->seed = h->seed;
+    segment->secret = h->secret;
     return NULL;
 }
 
@@ -319,6 +329,26 @@ static apr_status_t inspect(apr_pool_t *p, gate_segment *segment, const char *fi
     return *problem ? APR_EINVAL : APR_SUCCESS;
 }
 
+void gate_segment_extend(gate_segment *segment, gate_store_kind kind, int64_t expires)
+{
+    int64_t *latest = &segment->bounds[kind].latest;
+    int64_t before = __atomic_load_n(latest, __ATOMIC_SEQ_CST);
+
+    while (before < expires && !__atomic_compare_exchange_n(latest, &before, expires, false,
+                                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        continue;
+}
+
+/* Of a file's pages, that of the bounds may be the older one: the records say it again. */
+static void bound_again(gate_segment *segment, const gate_stripe *stripe)
+{
+    for (unsigned kind = 0; kind < GATE_STORE_KINDS; kind++) {
+        if (gate_segment_is_bounded((gate_store_kind)kind))
+            gate_segment_extend(segment, (gate_store_kind)kind,
+                                gate_stripe_latest(stripe, (gate_store_kind)kind));
+    }
+}
+
 /* Takes over what the last owner left, however it ended: nobody holds a lock any more, and what is
  * not whole goes. */
 static apr_status_t attach(apr_pool_t *p, gate_segment *segment, const char *file,
@@ -337,6 +367,7 @@ static apr_status_t attach(apr_pool_t *p, gate_segment *segment, const char *fil
     for (unsigned i = 0; i < GATE_SHM_REGIONS; i++) {
         for (uint32_t n = 0; n < segment->regions[i].places; n++) {
             gate_stripe_mend(&segment->regions[i].stripes[n]);
+            bound_again(segment, &segment->regions[i].stripes[n]);
             segment->regions[i].stripes[n].state->version += VERSION_LEAP;
         }
     }
@@ -429,6 +460,8 @@ static gate_store_answer adopt_record(gate_segment *to, gate_store_kind kind,
     gate_stripe *stripe = &region->stripes[gate_stripe_place_of(wanted.hash, region->places)];
     uint64_t version;
 
+    if (gate_segment_is_bounded(kind))
+        gate_segment_extend(to, kind, head->expires);
     if (!gate_stripe_lock(stripe))
         return GATE_STORE_UNSURE;
     gate_store_answer answer =
@@ -512,6 +545,8 @@ static apr_status_t build(apr_pool_t *p, gate_segment *segment, const gate_segme
         status = make_beside(p, segment, beside, problem);
     if (status != APR_SUCCESS)
         return status;
+    if (from)
+        segment->secret = from->secret;
     status = map(p, segment, file, problem);
     if (status == APR_SUCCESS) {
         status = found(p, segment);
@@ -601,6 +636,8 @@ static apr_status_t settle(apr_pool_t *home, apr_pool_t *passing, const gate_seg
         return replace(home, passing, old, options, *segment, problem);
     if (options->file)
         return open_or_build(home, passing, options, segment, problem);
+    if (old)
+        (*segment)->secret = old->secret;
     status = make_anonymous(home, *segment, problem);
     return status == APR_SUCCESS && old ? adopt(home, *segment, old, problem) : status;
 }

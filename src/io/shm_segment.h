@@ -27,9 +27,17 @@ typedef struct gate_shm_region {
     gate_stripe *stripes; /* in the process's own memory */
 } gate_shm_region;
 
+/* gate_store.latest, in shared memory: a word on a cache line of its own. */
+typedef union gate_segment_bound {
+    int64_t latest;
+    char line[64];
+} gate_segment_bound;
+
 typedef struct gate_segment {
     gate_shm_region regions[GATE_SHM_REGIONS];
     gate_sum_seed seed;
+    gate_key secret;            /* random; goes wherever the records go */
+    gate_segment_bound *bounds; /* one for each kind */
     unsigned char *base;
     size_t bytes;
     int fd;       /* -1: no file */
@@ -47,6 +55,15 @@ struct gate_shm {
 apr_status_t gate_segment_make(apr_pool_t *p, const gate_segment *old,
                                const gate_shm_options *options, gate_segment **segment,
                                const char **problem);
+
+/* Whether anybody asks until when there can be records of a kind: then it is kept. */
+static inline bool gate_segment_is_bounded(gate_store_kind kind)
+{
+    return kind == GATE_STORE_SESSION || kind == GATE_STORE_REVOCATION;
+}
+
+/* Notes that a record of the kind is about to be written. */
+void gate_segment_extend(gate_segment *segment, gate_store_kind kind, int64_t expires);
 
 /* The region that keeps the records of a kind. */
 static inline gate_shm_region *gate_segment_region(gate_segment *segment, gate_store_kind kind)

@@ -16,12 +16,12 @@
 #include <errno.h>
 #include <time.h>
 
-#define NIL           0
-#define CHAIN_MAX     256 /* records in one bucket: as many buckets as blocks, so 10 are a wonder */
-#define SWEEP_BUCKETS 8   /* looked at for expired records by each write */
-#define SEEN_STEP     1   /* seconds; a younger note of being seen is not renewed */
-#define MOVE_STEP     4   /* seconds; a record moves in its list no more often */
-#define CLOCK_BACK    60  /* seconds; what is noted further ahead is older than it says */
+#define NIL            0
+#define SWEEP_BUCKETS  8    /* looked at for expired records by each write */
+#define GLANCE_BUCKETS 1024 /* looked at by a walk with one taking of the lock */
+#define SEEN_STEP      1    /* seconds; a younger note of being seen is not renewed */
+#define MOVE_STEP      4    /* seconds; a record moves in its list no more often */
+#define CLOCK_BACK     60   /* seconds; what is noted further ahead is older than it says */
 
 _Static_assert(sizeof(gate_stripe_record) == 128, "four strides of the sum, half a block");
 _Static_assert(sizeof(gate_stripe_record) % GATE_SUM_STRIDE == 0, "values start on a stride");
@@ -150,6 +150,11 @@ static uint32_t *bucket_of(const gate_stripe *s, uint64_t hash)
 static uint64_t head_sum(const gate_sum_seed *seed, const gate_stripe_record *head)
 {
     return gate_sum_of(seed, head, GATE_STRIPE_SUMMED);
+}
+
+bool gate_stripe_has_whole_head(const gate_sum_seed *seed, const gate_stripe_record *head)
+{
+    return head->checksum == head_sum(seed, head);
 }
 
 bool gate_stripe_is_whole(const gate_sum_seed *seed, const gate_stripe_record *head,
@@ -344,7 +349,7 @@ typedef struct spot {
 static bool find(const gate_stripe *s, const gate_stripe_wanted *wanted, spot *at)
 {
     at->slot = bucket_of(s, wanted->hash);
-    for (unsigned steps = 0; steps < CHAIN_MAX; steps++) {
+    for (unsigned steps = 0; steps < GATE_STRIPE_CHAIN_MAX; steps++) {
         at->me = load(at->slot);
         if (at->me == NIL)
             return true;
@@ -365,7 +370,7 @@ static bool locate(const gate_stripe *s, uint32_t block, spot *at)
 
     copy_head(&head, record_at(s, block));
     at->slot = bucket_of(s, gate_stripe_hash(&s->seed, head.kind, &head.key));
-    for (unsigned steps = 0; steps < CHAIN_MAX; steps++) {
+    for (unsigned steps = 0; steps < GATE_STRIPE_CHAIN_MAX; steps++) {
         at->me = load(at->slot);
         if (at->me == block)
             return true;
@@ -420,7 +425,7 @@ static bool sweep_bucket(const gate_stripe *s, uint32_t bucket, int64_t now, tal
 {
     spot at = {&s->buckets[bucket], NIL};
 
-    for (unsigned steps = 0; steps < CHAIN_MAX; steps++) {
+    for (unsigned steps = 0; steps < GATE_STRIPE_CHAIN_MAX; steps++) {
         at.me = load(at.slot);
         if (at.me == NIL)
             return true;
@@ -933,4 +938,54 @@ bool gate_stripe_next(const gate_stripe *s, gate_store_kind kind, uint32_t *plac
     *place = me;
     copy_head(head, record_at(s, me));
     return head->length <= GATE_STORE_MAX_VALUE && copy_out(s, me, head->length, value);
+}
+
+int64_t gate_stripe_latest(const gate_stripe *s, gate_store_kind kind)
+{
+    uint32_t me = load(&s->state->kinds[kind].newest);
+    int64_t latest = 0;
+
+    for (uint32_t n = 0; n < s->count && is_block(s, me);
+         n++, me = load(&record_at(s, me)->older)) {
+        if (record_at(s, me)->expires > latest)
+            latest = record_at(s, me)->expires;
+    }
+    return latest;
+}
+
+/* One bucket's, of which there may be more than there is room for: then none counts. */
+static gate_store_answer glance_at(const gate_stripe *s, gate_store_kind kind, int64_t now,
+                                   uint32_t bucket, gate_stripe_block *blocks, uint32_t room,
+                                   uint32_t *found)
+{
+    uint32_t me = load(&s->buckets[bucket]);
+
+    *found = 0;
+    for (unsigned steps = 0; me != NIL; steps++, me = load(&record_at(s, me)->chain)) {
+        if (!is_block(s, me) || steps == GATE_STRIPE_CHAIN_MAX)
+            return GATE_STORE_UNSURE;
+        if (load(&record_at(s, me)->kind) != kind || gate_stripe_is_gone(record_at(s, me), now))
+            continue;
+        if (*found == room)
+            return GATE_STORE_FULL;
+        memcpy(&blocks[(*found)++], &s->blocks[me - 1], GATE_STRIPE_BLOCK);
+    }
+    return GATE_STORE_DONE;
+}
+
+gate_store_answer gate_stripe_glance(const gate_stripe *s, gate_store_kind kind, int64_t now,
+                                     uint32_t *bucket, gate_stripe_block *blocks, uint32_t room,
+                                     uint32_t *found)
+{
+    uint32_t more, end = s->count - *bucket > GLANCE_BUCKETS ? *bucket + GLANCE_BUCKETS : s->count;
+
+    for (*found = 0; *bucket < end; *found += more, ++*bucket) {
+        gate_store_answer answer =
+            glance_at(s, kind, now, *bucket, blocks + *found, room - *found, &more);
+        if (answer == GATE_STORE_FULL && *found > 0)
+            return GATE_STORE_DONE;
+        if (answer != GATE_STORE_DONE)
+            return conclude(s, kind, GATE_STORE_UNSURE);
+    }
+    return GATE_STORE_DONE;
 }

@@ -10,8 +10,10 @@
 #include "io/shm_sum.h"
 #include "io/store.h"
 
-#define GATE_STRIPE_BLOCK        256 /* bytes of a block */
-#define GATE_STRIPE_WAIT_SECONDS 1   /* for a lock; then the answer is UNSURE */
+#define GATE_STRIPE_BLOCK 256 /* bytes of a block */
+#define GATE_STRIPE_CHAIN_MAX \
+    256 /* records in one bucket: as many buckets as blocks, so 10 are a wonder */
+#define GATE_STRIPE_WAIT_SECONDS 1 /* for a lock; then the answer is UNSURE */
 
 /* The beginning of a record, in its first block. Blocks are numbered from 1; 0 is none. */
 typedef struct gate_stripe_record {
@@ -124,6 +126,9 @@ static inline uint32_t gate_stripe_place_of(uint64_t hash, uint32_t places)
 gate_store_answer gate_stripe_read(const gate_stripe *stripe, const gate_stripe_wanted *wanted,
                                    bool take, gate_stripe_record *head, void *value, size_t room);
 
+/* Whether what the sum over a record's head covers is as it was written. Needs no lock. */
+bool gate_stripe_has_whole_head(const gate_sum_seed *seed, const gate_stripe_record *head);
+
 /* Whether what gate_stripe_read copied is what was once written. Needs no lock. */
 bool gate_stripe_is_whole(const gate_sum_seed *seed, const gate_stripe_record *head,
                           const void *value);
@@ -154,6 +159,16 @@ gate_store_answer gate_stripe_drop(const gate_stripe *stripe, const gate_stripe_
 
 /* Whether the record is gone at that time. */
 bool gate_stripe_is_gone(const gate_stripe_record *head, int64_t now);
+
+/* When the last of the kind's records expires; 0: there is none. */
+int64_t gate_stripe_latest(const gate_stripe *stripe, gate_store_kind kind);
+
+/* Copies the first blocks of the kind's records that are alive at that time, from a bucket on, as
+ * many as there is room for; `room` is at least GATE_STRIPE_CHAIN_MAX. *bucket is 0 at first, and
+ * stripe->count after the last. Their values are whole as far as the block goes. */
+gate_store_answer gate_stripe_glance(const gate_stripe *stripe, gate_store_kind kind, int64_t now,
+                                     uint32_t *bucket, gate_stripe_block *blocks, uint32_t room,
+                                     uint32_t *found);
 
 /* Walks a kind's list from the newest to the oldest. *place is 0 at first. Copies a record whose
  * value has room in GATE_STORE_MAX_VALUE bytes; false at the end. */

@@ -62,6 +62,12 @@ typedef struct gate_entry {
 
 typedef struct gate_store gate_store;
 
+/* What a walk is shown of a record: its value's beginning, of at most so many bytes. */
+#define GATE_STORE_GLANCE 128
+
+/* Called by a walk, without a lock: it may use the store. False ends the walk. */
+typedef bool gate_store_visit(void *context, const gate_store_key *key, const gate_record *record);
+
 /* `now` is in seconds since 1970 and is the caller's: the store asks no clock. All calls may come
  * from any thread and any process at once; none holds a lock while it copies to or from the
  * network, computes a digest or allocates. */
@@ -87,6 +93,14 @@ struct gate_store {
     /* Removes. ABSENT where nothing was. */
     gate_store_answer (*drop)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
                               int64_t now);
+    /* Shows each record of a kind that is alive. What is written meanwhile may be missed, or shown
+     * as it was. Does not note that they were seen. */
+    gate_store_answer (*each)(gate_store *store, gate_store_kind kind, int64_t now,
+                              gate_store_visit *visit, void *context);
+    /* When the last of all records of a kind that were ever written expires, or later; 0: there was
+     * none. From then on no record of that kind can be found. It is told before the record can be
+     * found, and without a lock. Kept for SESSION and REVOCATION; INT64_MAX for others. */
+    int64_t (*latest)(gate_store *store, gate_store_kind kind);
 };
 
 #endif

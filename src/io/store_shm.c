@@ -5,7 +5,8 @@
  *
  *   segment   | header, 1 page | region sessions                      | region tokens            |
  *             | magic, layout, | SESSION, MARK, REVOCATION, DOCUMENT  | TOKEN, NEGATIVE, LEASE   |
- *             | sizes, seed    |                                      |                          |
+ *             | sizes, seed,   |                                      |                          |
+ *             | secret, bounds |                                      |                          |
  *
  *   region    | stripe 0 | stripe 1 | ... | stripe n-1 |   the key's hash, upper half, says which
  *
@@ -141,6 +142,8 @@ static gate_store_answer write_value(gate_store *store, gate_store_kind kind,
 
     if (!aim(store, kind, key, now, &at))
         return GATE_STORE_UNSURE;
+    if (gate_segment_is_bounded(kind))
+        gate_segment_extend(((const gate_shm *)store)->segment, kind, entry->expires);
     if (draft.value.len <= GATE_STORE_MAX_VALUE)
         draft.value_sum = gate_sum_of(&at.stripe->seed, draft.value.ptr, draft.value.len);
     if (!gate_stripe_lock(at.stripe))
@@ -184,6 +187,70 @@ static gate_store_answer drop(gate_store *store, gate_store_kind kind, const gat
     return answer;
 }
 
+/* Shows what was copied; whatever is not whole is left to whoever reads it. */
+static bool show(const gate_stripe *stripe, const gate_stripe_block *blocks, uint32_t count,
+                 gate_store_visit *visit, void *context)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const gate_stripe_record *head = &blocks[i].head;
+        const size_t len = head->length < GATE_STORE_GLANCE ? head->length : GATE_STORE_GLANCE;
+        const gate_record record = {
+            .value = {(const char *)blocks[i].bytes + sizeof(*head), len},
+            .version = head->version,
+            .created = head->created,
+            .seen = head->seen,
+            .expires = head->expires,
+            .idle = head->idle,
+        };
+
+        if (gate_stripe_has_whole_head(&stripe->seed, head) && !visit(context, &head->key, &record))
+            return false;
+    }
+    return true;
+}
+
+static gate_store_answer each(gate_store *store, gate_store_kind kind, int64_t now,
+                              gate_store_visit *visit, void *context)
+{
+    const gate_shm *shm = (const gate_shm *)store;
+    gate_stripe_block blocks[GATE_STRIPE_CHAIN_MAX];
+    const gate_shm_region *region;
+
+    if ((unsigned)kind >= GATE_STORE_KINDS)
+        return GATE_STORE_UNSURE;
+    region = gate_segment_region(shm->segment, kind);
+    for (uint32_t n = 0; n < region->places; n++) {
+        const gate_stripe *stripe = &region->stripes[n];
+
+        for (uint32_t bucket = 0, found = 0; bucket < stripe->count;) {
+            if (!gate_stripe_lock(stripe))
+                return GATE_STORE_UNSURE;
+            gate_store_answer answer = gate_stripe_glance(stripe, kind, now, &bucket, blocks,
+                                                          GATE_STRIPE_CHAIN_MAX, &found);
+            gate_stripe_unlock(stripe);
+            if (answer != GATE_STORE_DONE)
+                return answer;
+            if (!show(stripe, blocks, found, visit, context))
+                return GATE_STORE_DONE;
+        }
+    }
+    return GATE_STORE_DONE;
+}
+
+static int64_t latest(gate_store *store, gate_store_kind kind)
+{
+    const gate_shm *shm = (const gate_shm *)store;
+
+    if ((unsigned)kind >= GATE_STORE_KINDS || !gate_segment_is_bounded(kind))
+        return INT64_MAX;
+    return __atomic_load_n(&shm->segment->bounds[kind].latest, __ATOMIC_SEQ_CST);
+}
+
+const gate_key *gate_shm_secret(const gate_shm *shm)
+{
+    return &shm->segment->secret;
+}
+
 static apr_status_t open_store(apr_pool_t *p, const gate_segment *old,
                                const gate_shm_options *options, gate_shm **result,
                                const char **problem)
@@ -193,7 +260,7 @@ static apr_status_t open_store(apr_pool_t *p, const gate_segment *old,
 
     if (status != APR_SUCCESS)
         return status;
-    shm->store = (gate_store){get, put, add, replace, take, drop};
+    shm->store = (gate_store){get, put, add, replace, take, drop, each, latest};
     *result = shm;
     return APR_SUCCESS;
 }

@@ -34,6 +34,10 @@ apr_status_t gate_shm_create(apr_pool_t *p, const gate_shm_options *options, gat
 apr_status_t gate_shm_resize(apr_pool_t *p, gate_shm *old, const gate_shm_options *options,
                              gate_shm **shm, const char **problem);
 
+/* Random bytes that are kept as long as the records, and go wherever they go. They lie beside them:
+ * who can read the one can read the other. */
+const gate_key *gate_shm_secret(const gate_shm *shm);
+
 /* The store that keeps its records there. Lives as long as the segment. */
 gate_store *gate_shm_store(gate_shm *shm);
 

@@ -1281,6 +1281,112 @@ static void resizing_into_files(void)
         printf("# %s stays\n", directory);
 }
 
+/* --- walks, and until when there can be any --- */
+
+typedef struct walk {
+    gate_shm *shm;
+    unsigned count, strange, ends_after;
+    bool drops;
+} walk;
+
+static bool meet(void *context, const gate_store_key *key, const gate_record *record)
+{
+    walk *w = context;
+    gate_store *store = gate_shm_store(w->shm);
+    uint64_t n;
+
+    memcpy(&n, record->value.ptr, 8);
+    gate_store_key own = key_of(n);
+    w->strange += memcmp(&own, key, sizeof own) != 0 || record->value.len != GATE_STORE_GLANCE ||
+                  record->expires != NOW + HOUR;
+    if (w->drops)
+        w->strange += store->drop(store, GATE_STORE_SESSION, key, NOW) != GATE_STORE_DONE;
+    return ++w->count != w->ends_after;
+}
+
+static gate_store_answer stroll(walk *w, int64_t now)
+{
+    gate_store *store = gate_shm_store(w->shm);
+
+    w->count = w->strange = 0;
+    return store->each(store, GATE_STORE_SESSION, now, meet, w);
+}
+
+static void walks(void)
+{
+    walk w = {.shm = shm_of(pool, 4 * MIB, SMALL, NULL)};
+    gate_store_key dead;
+
+    ok(stroll(&w, NOW) == GATE_STORE_DONE && w.count == 0, "an empty store shows nobody");
+    flood(w.shm, GATE_STORE_SESSION, 0, 1000, 300, NOW, NOW + HOUR);
+    flood(w.shm, GATE_STORE_MARK, 5000, 100, 300, NOW, NOW + HOUR);
+    put(w.shm, GATE_STORE_SESSION, 2000, 300, NOW - 9, NOW - 5);
+    ok(stroll(&w, NOW) == GATE_STORE_DONE && w.count == 1000 && !w.strange,
+       "a walk shows each record of the kind that is alive, and how it begins (%u)", w.count);
+    ok(stroll(&w, NOW + HOUR) == GATE_STORE_DONE && w.count == 0, "and none that has expired");
+    w.ends_after = 7;
+    ok(stroll(&w, NOW) == GATE_STORE_DONE && w.count == 7, "it ends where its visitor has enough");
+    w.ends_after = 0;
+    dead = key_of(3);
+    for (unsigned n = 0; n < w.shm->segment->regions[GATE_SHM_SESSIONS].places; n++) {
+        gate_stripe *stripe = &w.shm->segment->regions[GATE_SHM_SESSIONS].stripes[n];
+        for (uint32_t block = 0; block < stripe->count; block++)
+            if (!memcmp(&stripe->blocks[block].head.key, &dead, sizeof dead))
+                stripe->blocks[block].head.version ^= 1;
+    }
+    ok(stroll(&w, NOW) == GATE_STORE_DONE && w.count == 999 && !w.strange,
+       "what is damaged is not shown");
+    w.drops = true;
+    ok(stroll(&w, NOW) == GATE_STORE_DONE && w.count == 999 && !w.strange,
+       "the visitor may use the store: each is dropped as it is met");
+    w.drops = false;
+    ok(stroll(&w, NOW) == GATE_STORE_DONE && w.count == 0, "and then there is none");
+    in_order(w.shm, "after walks all is in order");
+}
+
+static int64_t latest(gate_shm *shm, gate_store_kind kind)
+{
+    return gate_shm_store(shm)->latest(gate_shm_store(shm), kind);
+}
+
+static void bounds(void)
+{
+    char name[] = "/tmp/store-shm-XXXXXX";
+    gate_shm *shm = small(pool), *moved;
+    const char *problem;
+    gate_key secret;
+    apr_status_t status;
+    apr_pool_t *p;
+
+    ok(latest(shm, GATE_STORE_REVOCATION) == 0 && latest(shm, GATE_STORE_SESSION) == 0,
+       "an empty store knows that there is nothing");
+    put(shm, GATE_STORE_REVOCATION, 1, 50, NOW, NOW + HOUR);
+    put(shm, GATE_STORE_REVOCATION, 2, 50, NOW, NOW + 9);
+    ok(latest(shm, GATE_STORE_REVOCATION) == NOW + HOUR && latest(shm, GATE_STORE_SESSION) == 0,
+       "it keeps until when there can be any, for each kind apart");
+    ok(latest(shm, GATE_STORE_TOKEN) == INT64_MAX, "but where nobody asks");
+    moved = resize(pool, shm, MIB, SMALL, NULL, &status);
+    ok(moved && latest(moved, GATE_STORE_REVOCATION) == NOW + HOUR, "it moves with the records");
+    ok(moved && !memcmp(gate_shm_secret(shm), gate_shm_secret(moved), sizeof secret),
+       "as the secret does");
+    directory = mkdtemp(name);
+    apr_pool_create(&p, pool);
+    try(p, path("bounds"), SMALL, &shm, &problem);
+    secret = *gate_shm_secret(shm);
+    put(shm, GATE_STORE_REVOCATION, 1, 50, NOW, NOW + HOUR);
+    shm->segment->bounds[GATE_STORE_REVOCATION].latest = 0; /* a page that was not written */
+    apr_pool_clear(p);
+    try(p, path("bounds"), SMALL, &shm, &problem);
+    ok(latest(shm, GATE_STORE_REVOCATION) == NOW + HOUR, "a file's records say it again");
+    apr_pool_clear(p);
+    try(p, path("bounds"), MIB, &shm, &problem);
+    ok(latest(shm, GATE_STORE_REVOCATION) == NOW + HOUR, "in another size too");
+    ok(!memcmp(&secret, gate_shm_secret(shm), sizeof secret), "and the secret stays");
+    apr_pool_destroy(p);
+    if (system(apr_psprintf(pool, "rm -rf %s", directory)) != 0)
+        printf("# %s stays\n", directory);
+}
+
 int main(void)
 {
     apr_initialize();
@@ -1307,6 +1413,8 @@ int main(void)
     files();
     resizing();
     resizing_into_files();
+    walks();
+    bounds();
     apr_pool_destroy(pool);
     apr_terminate();
     return tap_done();

@@ -27,6 +27,7 @@ typedef struct fake_store {
     apr_pool_t *pool;
     fake_record records[FAKE_RECORDS];
     uint64_t versions;
+    int64_t latest[GATE_STORE_KINDS];
     int calls;
     int writes[GATE_STORE_KINDS]; /* calls that write, by kind */
     int fail_at;                  /* the call that could not tell, counted from 1; 0: none */
@@ -81,6 +82,8 @@ static void fake_fill(fake_store *fake, fake_record *at, const gate_entry *entry
         (gate_span){apr_pmemdup(fake->pool, entry->value.ptr, entry->value.len), entry->value.len};
     at->record.version = ++fake->versions;
     at->record.expires = entry->expires;
+    if (entry->expires > fake->latest[at->kind])
+        fake->latest[at->kind] = entry->expires;
     at->record.idle = entry->idle;
     if (version)
         *version = at->record.version;
@@ -219,12 +222,39 @@ static gate_store_answer fake_drop(gate_store *store, gate_store_kind kind,
     return is_lost ? GATE_STORE_UNSURE : answer;
 }
 
+static gate_store_answer fake_each(gate_store *store, gate_store_kind kind, int64_t now,
+                                   gate_store_visit *visit, void *context)
+{
+    fake_store *fake = (fake_store *)store;
+
+    if (fake_fails(fake))
+        return GATE_STORE_UNSURE;
+    for (int i = 0; i < FAKE_RECORDS; i++) {
+        fake_record *at = &fake->records[i];
+        gate_record record = at->record;
+
+        if (at->kind != kind || !fake_is_alive(at, now))
+            continue;
+        if (record.value.len > GATE_STORE_GLANCE)
+            record.value.len = GATE_STORE_GLANCE;
+        if (!visit(context, &at->key, &record))
+            break;
+    }
+    return GATE_STORE_DONE;
+}
+
+static int64_t fake_latest(gate_store *store, gate_store_kind kind)
+{
+    return ((fake_store *)store)->latest[kind];
+}
+
 /* An empty store whose values live in p. */
 static void fake_store_begin(fake_store *fake, apr_pool_t *p)
 {
     memset(fake, 0, sizeof *fake);
     fake->pool = p;
-    fake->store = (gate_store){fake_get, fake_put, fake_add, fake_replace, fake_take, fake_drop};
+    fake->store = (gate_store){fake_get,  fake_put,  fake_add,  fake_replace,
+                               fake_take, fake_drop, fake_each, fake_latest};
 }
 
 /* How many records of that kind are alive. */
