@@ -155,6 +155,22 @@ static void test_good_token(void)
     is(who(decision), "bob", "as the same one");
 }
 
+static void test_good_client(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision decision;
+
+    s->methods |= BIT(CLIENT_CREDENTIALS);
+    sign_in(s, page);
+    the.authorization = "Basic Yy1hcGk6Yy1hcGktc2VjcmV0";
+    decision = ask_for(s, page);
+    is(said(decision), "ADMIT ok 200", "a program with its secret is let in");
+    is(who(decision), "c-api", "as itself, whoever else has a session");
+    the.authorization = "Basic Yy1hcGk6d3Jvbmc=";
+    is(said(ask_for(s, page)), "CHALLENGE invalid_client 401",
+       "with a wrong one it is not, whoever else has a session");
+}
+
 /* --- sessions --- */
 
 static void test_session(void)
@@ -282,6 +298,7 @@ int main(void)
     test_credentials();
     test_bad_token_and_good_session();
     test_good_token();
+    test_good_client();
     test_session();
     test_useless_session();
     test_store_away();

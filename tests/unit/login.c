@@ -71,6 +71,7 @@ static void test_abandoned(void)
     size_t header;
 
     open_page(s, page);
+    open_page(s, page);
     writes = fake_all_writes(&the.store);
     calls = the.store.calls;
     for (int i = 0; i < 200; i++)
@@ -296,8 +297,11 @@ static void test_foreign_state(void)
 {
     gate_settings *s = world_begin();
     const char *answer = op_approve(open_page(s, page).location);
-    const int reads = the.store.calls, calls = op_calls();
+    int reads, calls;
 
+    open_page(s, page);
+    reads = the.store.calls;
+    calls = op_calls();
     the.cookie_count = 0;
     is(said(come_back(answer)), "REFUSE state_unknown 400",
        "another browser cannot finish a login");
@@ -354,6 +358,18 @@ static void test_tampered_attempt(void)
     is(said(come_back(answer)), "REFUSE state_unknown 400", "and so does half of it");
     browser_set(name, good);
     is(said(come_back(answer)), "REDIRECT ok 302", "the right one is still good");
+}
+
+static void test_doubled_attempt(void)
+{
+    gate_settings *s = world_begin();
+    const char *answer = op_approve(open_page(s, page).location);
+
+    the.cookies[the.cookie_count++] = (world_cookie){the.cookies[0].name, "another"};
+    is(said(come_back(answer)), "REFUSE state_unknown 400",
+       "an attempt whose cookie comes twice is not believed");
+    is(said(open_page(s, page)), "REDIRECT no_credential 302", "and makes room for the next");
+    ok(browser_count("__Host-oidc-gate-login-") == 1, "alone");
 }
 
 static void test_configuration_changed(void)
@@ -764,6 +780,7 @@ static void test_store_unsure_of_state(void)
        "with the store back, reloading the page finishes the login");
     s = world_begin();
     answer = op_approve(open_page(s, page).location);
+    open_page(s, page);
     the.store.fail_at = the.store.calls + 1;
     the.store.acts_all_the_same = true;
     come_back(answer);
@@ -899,6 +916,7 @@ int main(void)
     test_foreign_state();
     test_sealed_elsewhere();
     test_tampered_attempt();
+    test_doubled_attempt();
     test_configuration_changed();
     test_mixup();
     test_provider_says_no();

@@ -163,6 +163,51 @@ static void test_unsuitable(void)
     }
 }
 
+static void test_incomplete(void)
+{
+    const char *detail = NULL;
+
+    world_begin();
+    op.at[OP_DISCOVERY].status = 200;
+    op.at[OP_DISCOVERY].body = "{\"issuer\":\"" WORLD_ISSUER "\",\"jwks_uri\":\"" WORLD_ISSUER
+                               "/jwks\",\"authorization_endpoint\":\"" WORLD_ISSUER "/a\"}";
+    is(ask_endpoint(GATE_ENDPOINT_JWKS, &detail), "idp_unsuitable",
+       "a document without what it must have is not taken");
+    op.at[OP_DISCOVERY].status = 0;
+    world_wait(GATE_DOCUMENT_RETRY_SECONDS);
+    is(ask_metadata(), "ok", "but asked for again soon");
+}
+
+static fake_moment at_work, done;
+
+static void note_at_work(void)
+{
+    fake_note(&the.store, &at_work);
+}
+
+static void leader_is_done(void)
+{
+    fake_return(&the.store, &done);
+}
+
+static void test_many_cold(void)
+{
+    int good = 0;
+
+    world_begin();
+    op.at[OP_DISCOVERY].during = note_at_work;
+    ask_metadata();
+    fake_note(&the.store, &done);
+    for (int i = 0; i < 19; i++) {
+        fake_return(&the.store, &at_work);
+        world_new_process();
+        the.meanwhile = leader_is_done;
+        good += !strcmp(ask_metadata(), "ok");
+    }
+    ok(good == 19 && op.at[OP_DISCOVERY].calls == 1,
+       "twenty processes that start at once ask once");
+}
+
 static void test_failure_is_remembered(void)
 {
     world_begin();
@@ -277,6 +322,30 @@ static void test_rotation_seen_elsewhere(void)
     the.app.provider = first;
     is(verify(token()), "ok", "and the other takes it from there");
     ok(op.at[OP_JWKS].calls == 2, "without asking the provider");
+}
+
+static void test_withdrawn(void)
+{
+    gate_provider *first;
+    const char *before;
+
+    world_begin();
+    before = token();
+    verify(before);
+    verify(before);
+    first = the.app.provider;
+    rotate("k2");
+    world_new_process();
+    verify(token());
+    the.app.provider = first;
+    world_wait(GATE_DOCUMENT_LOOK_SECONDS);
+    is(verify(before), "unknown_kid",
+       "a key that was withdrawn is soon forgotten by all processes");
+    ok(op.at[OP_JWKS].calls == 2, "without asking the provider");
+    the.store.fail_at = the.store.calls + 1;
+    the.store.fails_ever_after = true;
+    world_wait(GATE_DOCUMENT_LOOK_SECONDS);
+    is(verify(token()), "ok", "where the store cannot say, what is in memory serves");
 }
 
 static void test_rotation_without_kid(void)
@@ -529,6 +598,27 @@ static void test_client_auth(void)
     }
 }
 
+static void test_client_auth_by_endpoint(void)
+{
+    static const gate_endpoint endpoints[] = {GATE_ENDPOINT_INTROSPECTION, GATE_ENDPOINT_REVOCATION,
+                                              GATE_ENDPOINT_TOKEN};
+    gate_settings *s = world_begin();
+
+    op.metadata_more =
+        ",\"introspection_endpoint_auth_methods_supported\":[\"client_secret_post\"],"
+        "\"revocation_endpoint_auth_methods_supported\":[\"client_secret_post\"]";
+    for (int i = 0; i < 3; i++) {
+        gate_form *form = gate_form_make(the.pool);
+        const char *detail = NULL;
+        gate_question question;
+
+        gate_provider_question(request_at("GET", "/", true), &the.gate, s, endpoints[i], form,
+                               &question, &detail);
+        ok((question.authorization != NULL) == (endpoints[i] == GATE_ENDPOINT_TOKEN),
+           "each endpoint says for itself what it takes: %s", gate_endpoint_name(endpoints[i]));
+    }
+}
+
 /* --- the watchdog --- */
 
 static void test_tend(void)
@@ -581,6 +671,8 @@ int main(void)
     test_no_discovery();
     test_configured_wins();
     test_unsuitable();
+    test_incomplete();
+    test_many_cold();
     test_failure_is_remembered();
     test_stale();
     test_stale_for_a_new_process();
@@ -588,6 +680,7 @@ int main(void)
     test_keys();
     test_rotation();
     test_rotation_seen_elsewhere();
+    test_withdrawn();
     test_rotation_without_kid();
     test_flood();
     test_store_away_in_flood();
@@ -601,6 +694,7 @@ int main(void)
     test_breaker();
     test_breaker_counts_in_a_row();
     test_client_auth();
+    test_client_auth_by_endpoint();
     test_tend();
     test_documents_are_freed();
     return tap_done();

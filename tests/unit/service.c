@@ -212,6 +212,44 @@ static void test_jwt(void)
     is(claim_of(decision.identity, "iss"), WORLD_ISSUER, "it says who issued it");
 }
 
+static void test_jwt_ends_first(void)
+{
+    gate_settings *s = begin();
+
+    op.gives_jwts = true;
+    op.expires_in = 60;
+    op.claims_more = ",\"x\":1";
+    op.at[OP_TOKEN].status = 200;
+    op.at[OP_TOKEN].body =
+        apr_pstrcat(the.pool, "{\"token_type\":\"Bearer\",\"expires_in\":300,\"access_token\":\"",
+                    op_access_token(WORLD_ISSUER, "c-api"), "\"}", NULL);
+    serve(s, "c-api", "c-api-secret");
+    world_wait(59);
+    is(serve(s, "c-api", "c-api-secret").cache, "hit", "a token is kept");
+    world_wait(1);
+    is(serve(s, "c-api", "c-api-secret").cache, "miss",
+       "up to its own end, where the provider says a later one");
+    s = begin();
+    op.gives_jwts = true;
+    op.at[OP_TOKEN].status = 200;
+    op.at[OP_TOKEN].body = apr_pstrcat(the.pool, "{\"token_type\":\"Bearer\",\"access_token\":\"",
+                                       op_access_token(WORLD_ISSUER, "c-api"), "\"}", NULL);
+    serve(s, "c-api", "c-api-secret");
+    is(serve(s, "c-api", "c-api-secret").cache, "hit", "or says none");
+}
+
+static void test_kept_elsewhere(void)
+{
+    gate_settings *s = begin();
+    gate_settings another = *s;
+
+    serve(s, "c-api", "c-api-secret");
+    another.cache.token = 0;
+    is(serve(&another, "c-api", "c-api-secret").cache, "off",
+       "what one place keeps is nothing to a place that keeps nothing");
+    ok(asked() == 2, "which asks for itself");
+}
+
 static void test_bad_jwt(void)
 {
     gate_settings *s = begin();
@@ -393,6 +431,8 @@ int main(void)
     test_provider_refuses();
     test_provider_away();
     test_jwt();
+    test_jwt_ends_first();
+    test_kept_elsewhere();
     test_bad_jwt();
     test_opaque();
     test_client_without_secret_here();
