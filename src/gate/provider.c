@@ -39,7 +39,7 @@ struct gate_provider {
     gate_metadata configured; /* discovery off: all there is */
     apr_thread_mutex_t *mutex;
     document *current[DOCUMENT_KINDS];
-    apr_uint32_t looked[DOCUMENT_KINDS]; /* when this process last looked for a newer one; seconds */
+    apr_uint32_t looked[DOCUMENT_KINDS]; /* seconds: when it last looked for a newer one */
     apr_uint32_t inflight;
     breaker breakers[GATE_ENDPOINT_COUNT + 1]; /* the last is the metadata document's */
 };
@@ -386,8 +386,8 @@ static bool is_current(search *s, apr_int64_t now)
 
     if (!s->found || !is_fresh(s->found, now))
         return false;
-    return (apr_uint32_t)now - before < GATE_DOCUMENT_LOOK_SECONDS
-        || apr_atomic_cas32(looked, (apr_uint32_t)now, before) != before;
+    return (apr_uint32_t)now - before < GATE_DOCUMENT_LOOK_SECONDS ||
+           apr_atomic_cas32(looked, (apr_uint32_t)now, before) != before;
 }
 
 /* The document: from memory, from the store, from the provider, in this order. One that is no
