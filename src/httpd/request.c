@@ -65,7 +65,8 @@ const gate_state *gate_state_for(request_rec *r, const gate_settings *settings)
     return NULL;
 }
 
-/* Other parts, and the request itself where mod_dir or mod_rewrite look ahead, need not ask again. */
+/* Other parts, and the request itself where mod_dir or mod_rewrite look ahead, need not ask
+ * again. */
 static void share(request_rec *r, gate_state *state)
 {
     request_rec *whole = whole_of(r);
@@ -135,8 +136,9 @@ static bool is_error_document(const request_rec *r)
     return false;
 }
 
-/* What the caller asked for: path and query, before any internal redirect. RFC 9112 section 3.2.2: it may come as a whole
- * address; who we are is not the caller's to say, so its host goes. */
+/* What the caller asked for: path and query, before any internal redirect. RFC 9112 section
+ * 3.2.2: it may come as a whole address; who we are is not the caller's to say, so its host
+ * goes. */
 static gate_span asked_for(const request_rec *r)
 {
     const char *uri;
@@ -248,7 +250,6 @@ static void challenge(request_rec *r, const gate_state *state, gate_reason reaso
     const bool takes_clients = s && s->methods & 1u << GATE_METHOD_CLIENT_CREDENTIALS;
     const bool for_people = state->audience == GATE_FOR_PEOPLE;
 
-    apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     if (takes_tokens || for_people || !takes_clients)
         apr_table_addn(r->err_headers_out, "WWW-Authenticate", gate_bearer_challenge(r->pool, &bearer));
     if (takes_clients && !for_people)
@@ -274,7 +275,8 @@ static void send_headers(request_rec *r, const gate_decision *decision)
         apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, decision->retry_after));
 }
 
-/* The page that was to say why a request is refused is refused itself. The first answer stands: httpd says it without a page. */
+/* The page that was to say why a request is refused is refused itself. The first answer stands:
+ * httpd says it without a page. */
 static bool was_refused_before(request_rec *r)
 {
     for (request_rec *at = r->prev; at; at = at->prev) {
@@ -353,8 +355,9 @@ static void put_back(apr_table_t *headers, const char *name, const char *value)
         apr_table_unset(headers, name);
 }
 
-/* An internal redirect shares its headers with the request before it, a subrequest copies them. It is a request in its own right:
- * what was withheld from that one's backend, or told it, is not what this one comes with. */
+/* An internal redirect shares its headers with the request before it, a subrequest copies them.
+ * It is a request in its own right: what was withheld from that one's backend, or told it, is
+ * not what this one comes with. */
 static void restore_credentials(request_rec *r)
 {
     for (request_rec *at = r; at; at = at->prev ? at->prev : at->main) {
@@ -493,7 +496,8 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
     gate_reason reason;
 
     state->is_decided = true;
-    state->decision = settings ? gate_decide(&q, settings, gate_runtime_world()) : gate_refuse(GATE_CONFIG_ERROR, problem);
+    state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
+                               : gate_refuse(GATE_CONFIG_ERROR, problem);
     if (state->decision.verb == GATE_ADMIT && state->decision.known) {
         reason = prepare(state, &detail);
         if (reason != GATE_OK)
@@ -528,8 +532,9 @@ static gate_state *consider(request_rec *r)
     return earlier ? inherit(r, earlier) : decide(r, settings, problem);
 }
 
-/* httpd's rules let the caller in without a name. That is the last word only about somebody who has none, by permission
- * (OIDCGateOnUnauthenticated pass): httpd goes on without authentication then. */
+/* httpd's rules let the caller in without a name. That is the last word only about somebody who
+ * has none, by permission (OIDCGateOnUnauthenticated pass): httpd goes on without authentication
+ * then. */
 int gate_force_user(request_rec *r)
 {
     gate_state *state;
@@ -648,8 +653,8 @@ int gate_scrub(request_rec *r)
     return DECLINED;
 }
 
-/* Before any authentication, httpd itself would send the caller's cookies and credentials back as a text (RFC 9110 section
- * 9.3.8), for a script that may not read them otherwise. */
+/* Before any authentication, httpd itself would send the caller's cookies and credentials back
+ * as a text (RFC 9110 section 9.3.8), for a script that may not read them otherwise. */
 int gate_refuse_trace(request_rec *r)
 {
     gate_state *state;
@@ -663,7 +668,8 @@ int gate_refuse_trace(request_rec *r)
 
 /* --- what the backend is told --- */
 
-/* Once a request, however often its settings change on the way (mod_dir puts the index file's in their place). */
+/* Once a request, however often its settings change on the way (mod_dir puts the index file's in
+ * their place). */
 static void withhold_credentials(request_rec *r, const gate_settings *s)
 {
     gate_state *state = gate_state_of(r);
@@ -703,8 +709,8 @@ static void set_lines(apr_table_t *table, const apr_array_header_t *lines)
     }
 }
 
-/* What is guarded is nobody else's, however somebody was let in: mod_cache, which would answer before any rule is asked, does not
- * keep it, and no cache on the way either. */
+/* What is guarded is nobody else's, however somebody was let in: mod_cache, which would answer
+ * before any rule is asked, does not keep it, and no cache on the way either. */
 static void keep_private(request_rec *r)
 {
     apr_table_setn(r->subprocess_env, "no-cache", "1");

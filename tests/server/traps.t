@@ -90,6 +90,7 @@ CacheEnable socache /kept-open
 =httpd late
 
 CacheQuickHandler Off
+CacheStorePrivate On
 CacheEnable socache /kept
 CacheEnable socache /kept-open
 OIDCGateIssuer        @op@
