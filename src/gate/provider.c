@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/pack.h"
+#include "gate/breaker.h"
 #include "gate/flight.h"
 
 /* The two documents that a provider publishes. Each lives in the store, sealed, for all processes,
@@ -27,12 +28,6 @@ typedef struct document {
     const gate_jwks *keys;
 } document;
 
-/* How an endpoint has done of late, in this process. */
-typedef struct breaker {
-    apr_uint32_t failures;   /* in a row */
-    apr_uint32_t open_until; /* seconds since 1970 */
-} breaker;
-
 struct gate_provider {
     gate_provider_options options;
     gate_digest fingerprint;
@@ -41,7 +36,6 @@ struct gate_provider {
     document *current[DOCUMENT_KINDS];
     apr_uint32_t looked[DOCUMENT_KINDS]; /* seconds: when it last looked for a newer one */
     apr_uint32_t inflight;
-    breaker breakers[GATE_ENDPOINT_COUNT + 1]; /* the last is the metadata document's */
 };
 
 /* What one look for a document goes about with. */
@@ -540,38 +534,16 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
     return may_be_newer(jwt, reason) ? GATE_UNKNOWN_KID : reason;
 }
 
-/* Whether an endpoint is left alone now. Whoever comes first after its pause tries it, and the
- * others go on waiting for what comes of that. */
-static bool is_open(breaker *at, apr_int64_t now)
-{
-    const apr_uint32_t until = apr_atomic_read32(&at->open_until);
-
-    if (apr_atomic_read32(&at->failures) < GATE_BREAKER_FAILURES)
-        return false;
-    if (now < until)
-        return true;
-    return apr_atomic_cas32(&at->open_until, (apr_uint32_t)(now + GATE_BREAKER_SECONDS), until) !=
-           until;
-}
-
-static void note_outcome(breaker *at, apr_int64_t now, bool good)
-{
-    if (good)
-        apr_atomic_set32(&at->failures, 0);
-    else if (apr_atomic_inc32(&at->failures) + 1 >= GATE_BREAKER_FAILURES)
-        apr_atomic_set32(&at->open_until, (apr_uint32_t)(now + GATE_BREAKER_SECONDS));
-}
-
 static gate_reason ask_now(const gate_request *q, gate_world *w, gate_provider *provider,
-                           breaker *at, const gate_question *question, gate_answer *answer,
-                           const char **detail)
+                           const gate_breaker *breaker, const gate_question *question,
+                           gate_answer *answer, const char **detail)
 {
     gate_reason reason;
 
     ++*q->provider_calls;
     reason =
         w->fetch(w->fetch_context, q->pool, question, &provider->options.limits, answer, detail);
-    note_outcome(at, w->clock(), reason == GATE_OK && answer->status < 500);
+    gate_breaker_note(breaker, q, w, reason == GATE_OK && answer->status < 500);
     return reason;
 }
 
@@ -579,16 +551,18 @@ gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provide
                               gate_endpoint endpoint, const gate_question *question,
                               gate_answer *answer, const char **detail)
 {
-    breaker *at = &provider->breakers[endpoint];
     const apr_uint32_t most = (apr_uint32_t)provider->options.inflight;
     gate_reason reason = GATE_IDP_BUSY;
+    gate_breaker breaker;
 
-    if (is_open(at, w->clock())) {
+    if (!gate_breaker_make(&breaker, &provider->fingerprint, endpoint))
+        return GATE_INTERNAL;
+    if (gate_breaker_is_open(&breaker, q, w)) {
         *detail = "it failed again and again, and is left alone for a moment";
         return GATE_IDP_UNREACHABLE;
     }
     if (apr_atomic_inc32(&provider->inflight) < most || most == 0)
-        reason = ask_now(q, w, provider, at, question, answer, detail);
+        reason = ask_now(q, w, provider, &breaker, question, answer, detail);
     apr_atomic_dec32(&provider->inflight);
     return reason;
 }

@@ -55,11 +55,6 @@ gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_prov
 gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
                                          gate_provider *provider, const gate_jwt *jwt);
 
-/* How many failures in a row make an endpoint be left alone, and for how many seconds; then one
- * request tries it again. */
-#define GATE_BREAKER_FAILURES 5
-#define GATE_BREAKER_SECONDS  5
-
 /* Asks: counted for the log, within the in-flight cap, and not at all while that endpoint fails
  * again and again. The reasons of gate_fetch, or IDP_BUSY. GATE_ENDPOINT_COUNT stands for the
  * metadata document. */

@@ -2,6 +2,7 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/provider.h"
 
+#include "gate/breaker.h"
 #include "jose/jwt.h"
 #include "world.h"
 
