@@ -34,10 +34,13 @@ gate_world *gate_runtime_world(void)
 
 /* --- the seams --- */
 
-static gate_reason fetch(void *context, apr_pool_t *p, const gate_question *question, const gate_fetch_limits *limits,
-                         gate_answer *answer, const char **detail)
+static gate_reason fetch(void *context, apr_pool_t *p, const gate_question *question,
+                         const gate_fetch_limits *limits, gate_answer *answer, const char **detail)
 {
-    return gate_fetch(context, p, question, limits, answer, detail);
+    if (context)
+        return gate_fetch(context, p, question, limits, answer, detail);
+    *detail = "this process could not make ready for calls to providers when it began";
+    return GATE_INTERNAL;
 }
 
 static apr_int64_t clock_now(void)
