@@ -51,6 +51,7 @@ static void test_bearer(void)
     is(who(decision), "bob", "as whom it names");
     is(gate_method_name(decision.method), "bearer", "by that method");
     is(decision.cache, "miss", "seen first");
+    ok(decision.tokens->access_expires == WORLD_START + 300, "with its end");
     ok(op_calls() == 2 && op.at[OP_JWKS].calls == 1, "for the keys alone");
     the.store.calls = 0;
     decision = present(s, good);
@@ -300,6 +301,7 @@ static void test_negative(void)
         is(said(present(s, "bad-1")), "CHALLENGE token_inactive 401",
            "an inactive token is refused");
     ok(asked() == 1, "for one question");
+    is(gate_method_name(present(s, "bad-1").method), "introspection", "by that method");
     world_wait(10);
     present(s, "bad-1");
     ok(asked() == 2, "until that is forgotten");
@@ -396,6 +398,11 @@ static void test_away_with_cache(void)
     decision = present(s, "good-1");
     is(said(decision), "ADMIT ok 200", "where the administrator allows it, a while longer");
     is(decision.cache, "stale", "which is said");
+    the.store.fail_at = the.store.calls + 1;
+    is(said(present(s, "good-1")), "FAIL store_unavailable 503",
+       "but never where the store cannot tell");
+    ok(asked() == 2, "and then nobody is asked");
+    the.store.fail_at = 0;
     is(who(decision), "alice", "as the same one");
     is(said(present(s, "good-2")), "FAIL idp_unreachable 503", "not who was not known before");
     world_wait(30);
@@ -433,6 +440,11 @@ static void test_jwt_or_opaque(void)
     gate_random_bytes(&s->accept_fingerprint, sizeof s->accept_fingerprint);
     present(s, token());
     ok(asked() == 2, "or all are");
+    s->introspect_all = false;
+    s->methods = 1u << GATE_METHOD_INTROSPECTION;
+    is(said(present(s, token())), "CHALLENGE malformed_token 401",
+       "where opaque tokens alone are taken a JWT is not");
+    s->introspect_all = true;
     is(said(present(s, token())), "CHALLENGE token_inactive 401",
        "and the provider's word counts, however well it is signed");
 }
@@ -456,6 +468,8 @@ static void test_glance(void)
        "with them, one that has expired is not");
     is(said(present(s, forged)), "CHALLENGE bad_signature 401", "nor one that is badly signed");
     ok(asked() == 1, "for nothing");
+    present(s, with_claims(WORLD_ISSUER, ",\"aud\":\"api://default\""));
+    ok(asked() == 2, "whether one that says no end is good is the provider's to say");
 }
 
 static void test_no_discovery(void)

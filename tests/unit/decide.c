@@ -277,6 +277,21 @@ static void test_stricter_place(void)
     is(said(ask_for(s, page)), "ADMIT ok 200", "and still good at another");
 }
 
+static void test_why(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision decision;
+
+    sign_in(s, page);
+    world_wait(240);
+    op.at[OP_TOKEN].status = 400;
+    op.at[OP_TOKEN].body = "{\"error\":\"invalid_grant\"}";
+    decision = open_page(s, page);
+    is(said(decision), "REDIRECT refresh_failed 302", "who cannot be renewed is sent to sign in");
+    ok(decision.detail && strstr(decision.detail, "invalid_grant"),
+       "and the log says what the provider said");
+}
+
 static void test_same_answer(void)
 {
     gate_settings *s = world_begin();
@@ -304,6 +319,7 @@ int main(void)
     test_store_away();
     test_stale_access_token();
     test_stricter_place();
+    test_why();
     test_same_answer();
     return tap_done();
 }

@@ -132,6 +132,10 @@ static void test_access_tokens(void)
     the.app.source_count = 2;
     identify(access_jwt(WORLD_ISSUER, ",\"a\":\"at\""));
     is(claim("a"), "none", "nor any, where the administrator does not want it");
+    op.at[OP_JWKS].calls = 0;
+    identify(sign_jwt(the.pool, foreign, "ES256", "{\"alg\":\"ES256\",\"kid\":\"k9\"}",
+                      "{\"iss\":\"https://op.example\",\"exp\":1760000000}"));
+    ok(op.at[OP_JWKS].calls == 0, "and then nobody looks for its key");
 }
 
 static void test_userinfo(void)

@@ -147,6 +147,24 @@ static void test_post_is_seen_other(void)
        "a POST that is sent to sign in becomes a GET (RFC 9700 4.12)");
 }
 
+static void test_large_attempts(void)
+{
+    gate_settings *s = world_begin();
+    char *path = apr_palloc(the.pool, 1400);
+    size_t header;
+
+    memset(path, 'p', 1399);
+    path[0] = '/';
+    path[1399] = '\0';
+    for (int i = 0; i < 5; i++)
+        open_page(s, path);
+    header = strlen(world_header(request_at("GET", "/", true), "Cookie"));
+    ok(browser_count("__Host-oidc-gate-login-") == 1 && header < 4096,
+       "long ways back leave fewer attempts, so that httpd takes the Cookie header (%d bytes)",
+       (int)header);
+    is(come_back(op_approve(open_page(s, path).location)).location, path, "and are found");
+}
+
 static void test_useless_cookies(void)
 {
     gate_settings *s = world_begin();
@@ -905,6 +923,7 @@ int main(void)
     test_return_to();
     test_long_return_to();
     test_post_is_seen_other();
+    test_large_attempts();
     test_useless_cookies();
     test_finish();
     test_no_calls_afterwards();

@@ -116,6 +116,7 @@ static void test_no_discovery(void)
        "and what is not configured is not there");
     ok(detail && strstr(detail, "OIDCGateEndpoint jwks URL"), "the log says how to name it");
     ok(op_calls() == 0, "nobody is asked");
+    is(ask_metadata(), "ok", "and what is configured is all there is to know");
 }
 
 static void test_configured_wins(void)
@@ -256,6 +257,20 @@ static void test_stale(void)
     is(ask_metadata(), "ok", "when it is back all is well");
 }
 
+static void test_news(void)
+{
+    const gate_metadata *metadata;
+    const char *detail = NULL;
+
+    world_begin();
+    ask_metadata();
+    world_wait(GATE_DOCUMENT_FRESH_SECONDS);
+    op.metadata_more = ",\"authorization_response_iss_parameter_supported\":true";
+    gate_provider_metadata(request_at("GET", "/", true), &the.gate, the.app.provider, &metadata,
+                           &detail);
+    ok(metadata->sends_issuer, "who asks again sees what has changed");
+}
+
 static void test_stale_for_a_new_process(void)
 {
     world_begin();
@@ -315,6 +330,7 @@ static void test_rotation_seen_elsewhere(void)
     gate_provider *first;
 
     world_begin();
+    verify(token());
     verify(token());
     first = the.app.provider;
     rotate("k2");
@@ -550,6 +566,27 @@ static void test_breaker(void)
     is(ask_userinfo(), "ok", "by all");
 }
 
+static const char *meanwhile;
+
+static void ask_meanwhile(void)
+{
+    meanwhile = ask_userinfo();
+}
+
+static void test_breaker_lets_one_try(void)
+{
+    world_begin();
+    op.at[OP_USERINFO].status = 500;
+    for (int i = 0; i < GATE_BREAKER_FAILURES; i++)
+        is(ask_userinfo(), "ok", "an answer of 500 is an answer");
+    is(ask_userinfo(), "idp_unreachable", "but of the kind after which nobody asks");
+    world_wait(GATE_BREAKER_SECONDS);
+    op.at[OP_USERINFO].status = 0;
+    op.at[OP_USERINFO].during = ask_meanwhile;
+    is(ask_userinfo(), "ok", "while one tries it");
+    is(meanwhile, "idp_unreachable", "the others do not");
+}
+
 static void test_breaker_counts_in_a_row(void)
 {
     world_begin();
@@ -644,6 +681,20 @@ static void test_tend(void)
     is(verify(token()), "ok", "where it fails, nothing is lost");
 }
 
+static void test_tend_without_discovery(void)
+{
+    gate_provider_options options = {.issuer = WORLD_ISSUER, .limits = {.total_ms = 5000}};
+
+    world_begin();
+    options.endpoints[GATE_ENDPOINT_JWKS] = WORLD_ISSUER "/jwks";
+    the.app.provider = gate_provider_make(the.pool, &options);
+    verify(token());
+    world_wait(GATE_DOCUMENT_FRESH_SECONDS * 4 / 5);
+    tend();
+    ok(op.at[OP_DISCOVERY].calls == 0 && op.at[OP_JWKS].calls == 2,
+       "without discovery the keys alone are tended");
+}
+
 static void test_documents_are_freed(void)
 {
     apr_pool_t *request;
@@ -676,6 +727,7 @@ int main(void)
     test_many_cold();
     test_failure_is_remembered();
     test_stale();
+    test_news();
     test_stale_for_a_new_process();
     test_clock_goes_back();
     test_keys();
@@ -693,10 +745,12 @@ int main(void)
     test_busy();
     test_inflight();
     test_breaker();
+    test_breaker_lets_one_try();
     test_breaker_counts_in_a_row();
     test_client_auth();
     test_client_auth_by_endpoint();
     test_tend();
+    test_tend_without_discovery();
     test_documents_are_freed();
     return tap_done();
 }

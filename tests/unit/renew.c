@@ -488,7 +488,8 @@ static void test_marks_are_full(void)
 
     the.store.is_full[GATE_STORE_MARK] = the.store.is_full[GATE_STORE_LEASE] = true;
     world_wait(EXPIRED);
-    is(token_of(ask_for(s, page)), "at-2", "what strangers can fill keeps nobody from being renewed");
+    is(token_of(ask_for(s, page)), "at-2",
+       "what strangers can fill keeps nobody from being renewed");
 }
 
 /* --- our own faults --- */
@@ -512,6 +513,7 @@ static void test_store_fails(bool ever_after, bool acts, bool is_overdue)
             good++;
         else
             bad++;
+        wrong += decision.verb != GATE_ADMIT && decision.verb != GATE_FAIL;
         wrong += decision.verb == GATE_ADMIT && strcmp(who(decision), "alice") != 0;
         wrong +=
             decision.verb == GATE_ADMIT && is_overdue && strcmp(token_of(decision), "at-2") != 0;

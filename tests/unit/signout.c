@@ -101,6 +101,16 @@ static void test_too_old_here(void)
 {
     gate_settings *s = begin();
 
+    char *bad;
+
+    s->session.lifetime = 60;
+    world_wait(60);
+    bad = apr_pstrdup(the.pool, browser_cookie(cookie));
+    bad[40] = bad[40] == 'A' ? 'B' : 'A';
+    the.cookies[0].value = bad;
+    leave_for(NULL);
+    ok(sessions() == 1, "who cannot open a session that is too old here does not end it");
+    s = begin();
     s->session.lifetime = 60;
     world_wait(60);
     is(said(leave_for(NULL)), "REDIRECT ok 303",
@@ -150,12 +160,15 @@ static void test_cross_site(void)
 
 static void test_targets(void)
 {
-    static const char *const allowed[] = {"https://portal.example/bye", NULL};
+    static const char *const allowed[] = {"https://portal.example/bye",
+                                          "https://portal.example/en/bye", NULL};
     static const struct {
         const char *parameters, *target;
     } rows[] = {
         {"redirect=%2Fbye%3Fa%3Db", "https%3A%2F%2Fwww.example%2Fbye%3Fa%3Db"},
         {"redirect=https%3A%2F%2Fportal.example%2Fbye", "https%3A%2F%2Fportal.example%2Fbye"},
+        {"redirect=https%3A%2F%2Fportal.example%2Fen%2Fbye",
+         "https%3A%2F%2Fportal.example%2Fen%2Fbye"},
         {"redirect=https%3A%2F%2Fportal.example%2Fbye%3Fx", NULL},
         {"redirect=https%3A%2F%2Fevil.example%2F", NULL},
         {"redirect=%2F%2Fevil.example%2F", NULL},
