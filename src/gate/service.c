@@ -130,9 +130,6 @@ static bool recall(serving *v, const char *cache, gate_decision *decision)
 
     switch (gate_presented_find(v->q, v->s, v->w, &v->presented, &identity, tokens, &reason)) {
     case GATE_PRESENTED_GOOD:
-        if (v->s->cache.token == 0) /* another place has kept it */
-            return false;
-        break;
     case GATE_PRESENTED_BAD:
         break;
     case GATE_PRESENTED_UNSURE:
