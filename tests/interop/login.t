@@ -53,6 +53,17 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     ProxyPass @backend@
 </Location>
 
+<Location /asked-each-time>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateMethods introspection
+    OIDCGateIntrospect all
+    OIDCGateClientID c-api
+    OIDCGateClientSecret file:@secrets@/c-api
+    OIDCGateCache introspection=0
+    ProxyPass @backend@
+</Location>
+
 <Location /jwt>
     AuthType OIDCGate
     Require scope api.read
@@ -91,7 +102,8 @@ sub start_provider {
     my $said = <$from> // die "the provider did not start\n";
     die "the provider says $said" unless $said =~ /^ready/;
     my $owner = $$;
-    return sub { if ($$ == $owner) { kill TERM => $pid; waitpid $pid, 0 } };
+    # The pipe stays open as long as the provider lives: what it may still say must go somewhere.
+    return sub { if ($$ == $owner) { kill TERM => $pid; waitpid $pid, 0; close $from } };
 }
 
 # Goes on from an answer as a person would: follows what redirects, fills in what asks for a name,
@@ -164,6 +176,38 @@ row 'a program comes with its id and secret' => sub {
     is deny_line('invalid_client')->{status}, 401, 'the log says so';
     denied get(ua(), '/jwt/x', bearer($token =~ s/.\z/$& eq 'A' ? 'B' : 'A'/er)), 401, 'a token with another signature';
     expect_log qr/deny status=401/;
+};
+
+sub opaque_token {
+    my $answer = post(ua(), "$issuer/token", [grant_type => 'client_credentials', scope => 'api.read'], basic('c-app', 's3cret'));
+    return json($answer)->{access_token};
+}
+
+row 'a token that is revoked at the provider is refused on the next request' => sub {
+    my $token = opaque_token();
+    status_is get(ua(), '/asked-each-time/x', bearer($token)), 200;
+    status_is post(ua(), "$issuer/token/revocation", [token => $token], basic('c-app', 's3cret')), 200, 'it is revoked';
+    $backend->reset;
+    denied get(ua(), '/asked-each-time/x', bearer($token)), 401;
+    is deny_line('token_inactive')->{status}, 401, 'the log says so';
+};
+
+row 'so is one of an application that is switched off, until it is switched on again' => sub {
+    my $token = opaque_token();
+    status_is get(ua(), '/asked-each-time/x', bearer($token)), 200;
+    status_is post(ua(), "$issuer/demo/deactivate", [client => 'c-app']), 200, 'it is switched off';
+    $backend->reset;
+    denied get(ua(), '/asked-each-time/x', bearer($token)), 401;
+    status_is post(ua(), "$issuer/demo/activate", [client => 'c-app']), 200, 'and on again';
+    status_is get(ua(), '/asked-each-time/x', bearer($token)), 200, 'it is good again';
+};
+
+row 'a JWT that this provider does not introspect is refused, which the administrator hears of' => sub {
+    status_is get(ua(), '/service/x', basic('c-api', 's3cret')), 200;
+    my ($token) = map { s/^Bearer //r } $backend->got('Authorization');
+    $backend->reset;
+    denied get(ua(), '/asked-each-time/x', bearer($token)), 401;
+    is deny_line('idp_rejected_gateway')->{status}, 401, 'as an error of the provider towards the gate';
 };
 
 row 'alice signs out, here and at the provider' => sub {
