@@ -227,11 +227,14 @@ static bool is_same(gate_span a, gate_span b)
 
 /* RFC 9700 section 4.15: a rule about a subject is about a person, and a client may have got itself
  * a person's name. */
+static bool is_barred(const gate_identity *identity, const gate_claim_name *name)
+{
+    return identity && gate_identity_is_client(identity) && gate_span_is(name->path, "sub");
+}
+
 static bool find(const gate_identity *identity, const gate_claim_name *name, gate_claim *claim)
 {
-    if (!identity || (gate_identity_is_client(identity) && gate_span_is(name->path, "sub")))
-        return false;
-    return gate_claim_find(identity, name, claim);
+    return identity && !is_barred(identity, name) && gate_claim_find(identity, name, claim);
 }
 
 static bool passes(const gate_rule *rule, const struct test *test, const gate_claim *claim)
@@ -251,12 +254,13 @@ static gate_reason check_tests(const gate_rule *rule, const gate_identity *ident
 {
     gate_reason reason = GATE_CLAIM_MISSING;
     for (int i = 0; i < rule->test_count; i++) {
+        const gate_claim_name *name = &rule->tests[i].name;
         gate_claim claim;
-        if (!find(identity, &rule->tests[i].name, &claim))
-            continue;
-        if (passes(rule, &rule->tests[i], &claim))
+        const bool is_there = find(identity, name, &claim);
+        if (is_there && passes(rule, &rule->tests[i], &claim))
             return GATE_OK;
-        reason = GATE_CLAIM_MISMATCH;
+        if (is_there || is_barred(identity, name))
+            reason = GATE_CLAIM_MISMATCH;
     }
     return reason;
 }
@@ -418,6 +422,10 @@ static void add_sources(note *n, const gate_identity *identity)
 static void add_missing(note *n, const gate_claim_name *name, const gate_identity *identity)
 {
     add(n, n->len ? "; " : "");
+    if (is_barred(identity, name)) {
+        add(n, "a client is no user");
+        return;
+    }
     add(n, "there is no claim ");
     add(n, gate_span_for_log(n->pool, name->path, SHOWN_NAME_BYTES));
     if (name->source >= 0)

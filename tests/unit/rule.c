@@ -267,6 +267,43 @@ static void nobody(apr_pool_t *p)
        "nobody has no role");
 }
 
+/* A client, or a person, of that name. */
+static const gate_identity *caller(apr_pool_t *p, const char *name, bool is_client)
+{
+    const char *text = apr_psprintf(p, "{\"sub\":\"%s\",\"client_id\":\"c\"}", name);
+    const gate_claim_set set = {GATE_SOURCE_ACCESS_TOKEN,
+                                gate_json_own(p, json_loads(text, 0, NULL))};
+    const gate_identity_facts facts = {
+        .issuer = gate_span_of(identity_issuer),
+        .subject = gate_span_of(name),
+        .is_client = is_client,
+    };
+    gate_span bytes = {NULL, 0};
+    gate_identity_make(p, &facts, &set, 1, &bytes);
+    return gate_identity_open(bytes);
+}
+
+static void clients(apr_pool_t *p)
+{
+    static const char *const rules[] = {"claim sub:alice", "claim at:sub:alice", "claim sub~.",
+                                        "scope claim=sub alice", "claim x:y sub:alice"};
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        const gate_rule *rule = rule_of(p, rules[i]);
+        ok(gate_rule_check(rule, caller(p, "alice", false), p, NULL) == GATE_OK,
+           "Require %s admits alice", rules[i]);
+        ok(gate_rule_check(rule, caller(p, "alice", true), p, NULL) != GATE_OK,
+           "and no client that is called alice (RFC 9700 4.15)");
+    }
+    const char *detail = NULL;
+    ok(gate_rule_check(rule_of(p, "claim sub:alice"), caller(p, "alice", true), p, &detail) ==
+           GATE_CLAIM_MISMATCH,
+       "which is another value, not a missing one");
+    is(detail, "a client is no user", "and the log says so");
+    ok(gate_rule_check(rule_of(p, "claim client_id:c"), caller(p, "alice", true), p, NULL) ==
+           GATE_OK,
+       "a rule about clients admits it");
+}
+
 static void words_are_copied(apr_pool_t *p)
 {
     char claim[] = "at:groups:staff", option[] = "claim=groups", word[] = "staff boss";
@@ -313,6 +350,7 @@ int main(int argc, char **argv)
     details(p);
     details_are_bounded(p);
     nobody(p);
+    clients(p);
     words_are_copied(p);
     scopes_needed(p);
     kinds();
