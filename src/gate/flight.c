@@ -72,6 +72,12 @@ gate_flight_part gate_flight_join(gate_flight *flight, const gate_request *q, ga
     return GATE_FLIGHT_LATE;
 }
 
+/* A crowd of our own is over before anybody need remember it. */
+static bool is_memorable(gate_reason reason)
+{
+    return reason != GATE_OK && reason != GATE_IDP_BUSY && reason != GATE_STORE_UNAVAILABLE;
+}
+
 void gate_flight_end(gate_flight *flight, gate_reason reason, int remember_seconds)
 {
     gate_store *store = flight->world->store;
@@ -80,8 +86,8 @@ void gate_flight_end(gate_flight *flight, gate_reason reason, int remember_secon
     /* Over our own lease alone: if it ran out meanwhile, somebody else leads. */
     const gate_entry last_word = {
         .value = {&outcome, 1},
-        .expires =
-            reason == GATE_OK ? 0 : now + remember_seconds, /* 0: gone, wherever the clock goes */
+        /* 0: gone, wherever the clock goes */
+        .expires = is_memorable(reason) ? now + remember_seconds : 0,
     };
 
     store->replace(store, flight->kind, &flight->key, now, &last_word, flight->version, NULL);

@@ -38,8 +38,8 @@ gate_flight_part gate_flight_join(gate_flight *flight, const gate_request *q, ga
                                   const gate_flight_plan *plan, gate_reason *reason);
 
 /* The leader's last word. reason GATE_OK: the result is in its place. Else everybody who joins
- * within remember_seconds fails at once with that reason (0: nothing is remembered, and the next
- * one tries). */
+ * within remember_seconds fails at once with that reason (0, or what is only of the moment: nothing
+ * is remembered, and the next one tries). */
 void gate_flight_end(gate_flight *flight, gate_reason reason, int remember_seconds);
 
 #endif

@@ -128,6 +128,8 @@ static void test_failure(void)
     is(join(), "LEAD", "then it is tried again");
     gate_flight_end(&flight, GATE_IDP_UNREACHABLE, 0);
     is(join(), "LEAD", "a failure that is not to be remembered is not");
+    gate_flight_end(&flight, GATE_IDP_BUSY, 5);
+    is(join(), "LEAD", "nor is one of the moment");
 }
 
 static gate_flight leader;
