@@ -41,27 +41,40 @@ gate_span gate_pack_bytes(apr_pool_t *p, const gate_pack *pack)
     return (gate_span){bytes, size};
 }
 
+/* Takes one text off the beginning. */
+static bool cut(gate_span *bytes, gate_span *text)
+{
+    apr_uint32_t len;
+
+    if (bytes->len < sizeof len)
+        return false;
+    memcpy(&len, bytes->ptr, sizeof len);
+    bytes->ptr += sizeof len;
+    bytes->len -= sizeof len;
+    if (len == ABSENT) {
+        *text = (gate_span){NULL, 0};
+        return true;
+    }
+    if (len > bytes->len)
+        return false;
+    *text = (gate_span){bytes->ptr, len};
+    bytes->ptr += len;
+    bytes->len -= len;
+    return true;
+}
+
 bool gate_pack_read(gate_span bytes, gate_span *texts, int count)
 {
     for (int i = 0; i < count; i++) {
-        apr_uint32_t len;
-
-        if (bytes.len < sizeof len)
+        if (!cut(&bytes, &texts[i]))
             return false;
-        memcpy(&len, bytes.ptr, sizeof len);
-        bytes.ptr += sizeof len;
-        bytes.len -= sizeof len;
-        if (len == ABSENT) {
-            texts[i] = (gate_span){NULL, 0};
-            continue;
-        }
-        if (len > bytes.len)
-            return false;
-        texts[i] = (gate_span){bytes.ptr, len};
-        bytes.ptr += len;
-        bytes.len -= len;
     }
     return bytes.len == 0;
+}
+
+bool gate_pack_first(gate_span bytes, gate_span *text)
+{
+    return cut(&bytes, text);
 }
 
 bool gate_pack_number(gate_span text, apr_int64_t *number)

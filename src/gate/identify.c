@@ -23,6 +23,20 @@ typedef struct task {
     const char **detail;
 } task;
 
+gate_reason gate_identify_read(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_span text, gate_jwt **jwt, const char **detail)
+{
+    const gate_jwk *secret;
+    gate_reason reason = gate_jwt_read(q->pool, text, s->algorithms, jwt);
+
+    if (reason != GATE_OK)
+        return reason;
+    if (!(GATE_ALG_BIT((*jwt)->alg) & GATE_ALGS_SYMMETRIC))
+        return gate_provider_verify(q, w, s->provider, *jwt, detail);
+    secret = gate_jwk_secret(q->pool, s->client.secret);
+    return secret ? gate_jwt_verify_secret(*jwt, secret) : GATE_BAD_ALG;
+}
+
 static gate_reason check_id_token(task *t, gate_span text, gate_jwt **jwt)
 {
     const gate_settings *s = t->s;
@@ -37,17 +51,8 @@ static gate_reason check_id_token(task *t, gate_span text, gate_jwt **jwt)
         .max_age = t->want->max_age,
         .max_iat_age = ID_TOKEN_MAX_AGE_SECONDS,
     };
-    gate_reason reason = gate_jwt_read(t->q->pool, text, s->algorithms, jwt);
+    gate_reason reason = gate_identify_read(t->q, s, t->w, text, jwt, t->detail);
 
-    if (reason != GATE_OK)
-        return reason;
-    if (GATE_ALG_BIT((*jwt)->alg) & GATE_ALGS_SYMMETRIC) {
-        const gate_jwk *secret = gate_jwk_secret(t->q->pool, s->client.secret);
-
-        reason = secret ? gate_jwt_verify_secret(*jwt, secret) : GATE_BAD_ALG;
-    } else {
-        reason = gate_provider_verify(t->q, t->w, s->provider, *jwt, t->detail);
-    }
     return reason == GATE_OK ? gate_id_token_check(t->q->pool, *jwt, &want, t->detail) : reason;
 }
 
@@ -83,6 +88,8 @@ static gate_reason take_id_token(task *t, gate_span text)
     }
     t->subject = gate_json_text(t->claims[GATE_SOURCE_ID_TOKEN], "sub");
     t->session_id = gate_json_text(t->claims[GATE_SOURCE_ID_TOKEN], "sid");
+    if (!t->session_id.ptr) /* by what the login said, it can still be ended */
+        t->session_id = t->want->session_id;
     /* OIDC Core section 12.2: a renewed ID token speaks of the same person. */
     if (!t->subject.ptr || (t->want->before && !gate_span_equal(t->subject, t->want->subject)))
         return GATE_SUBJECT_MISMATCH;

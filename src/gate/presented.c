@@ -83,7 +83,7 @@ void gate_presented_good(const gate_request *q, gate_world *w, const gate_presen
     gate_entry entry = {.expires = expires};
 
     if (expires > q->now &&
-        gate_record_seal(q->pool, w, &presented->lock, identity, tokens, &entry.value))
+        gate_record_seal(q->pool, w, &presented->lock, NULL, identity, tokens, &entry.value))
         w->store->put(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &entry,
                       NULL);
 }

@@ -4,8 +4,9 @@
 
 #include "base/pack.h"
 
-/* A value: the identity's box, the tokens' box or absent, the mark of a renewal or absent. */
-enum { IDENTITY_BOX, TOKENS_BOX, MARK, PARTS };
+/* A value: the owner's tag or absent, the identity's box, the tokens' box or absent, the mark of a
+ * renewal or absent. The tag stands first, where a walk over the store sees it. */
+enum { OWNER, IDENTITY_BOX, TOKENS_BOX, MARK, PARTS };
 
 /* The tokens' box, opened. */
 enum { ACCESS, REFRESH, ID, USERINFO, INTROSPECTION, ACCESS_EXPIRES, RENEW_AT, TOKEN_TEXTS };
@@ -13,17 +14,24 @@ enum { ACCESS, REFRESH, ID, USERINFO, INTROSPECTION, ACCESS_EXPIRES, RENEW_AT, T
 static const char identity_purpose[] = "identity";
 static const char tokens_purpose[] = "tokens";
 
-/* What the boxes are bound to, as one text. */
+/* What a box is bound to, as one text. */
 typedef struct binding {
-    unsigned char bytes[2 * GATE_DIGEST_BYTES];
+    unsigned char bytes[2 * GATE_DIGEST_BYTES + sizeof(gate_owner)];
 } binding;
 
-static gate_span bound_to(const gate_record_lock *lock, binding *bound)
+/* The owner's tag is the identity's; a longer one is nobody's, and opens nothing. */
+static gate_span bound_to(const gate_record_lock *lock, gate_span owner, binding *bound)
 {
+    const size_t len = owner.len <= sizeof(gate_owner) ? owner.len : 0;
+
     memcpy(bound->bytes, lock->realm->bytes, GATE_DIGEST_BYTES);
     memcpy(bound->bytes + GATE_DIGEST_BYTES, lock->filed_under.bytes, GATE_DIGEST_BYTES);
-    return (gate_span){(const char *)bound->bytes, sizeof bound->bytes};
+    if (len)
+        memcpy(bound->bytes + 2 * GATE_DIGEST_BYTES, owner.ptr, len);
+    return (gate_span){(const char *)bound->bytes, 2 * GATE_DIGEST_BYTES + len};
 }
+
+static const gate_span nobody = {NULL, 0};
 
 static gate_span pack_tokens(apr_pool_t *p, const gate_tokens *tokens)
 {
@@ -54,19 +62,22 @@ static bool seal_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lo
     binding bound;
     const gate_span plain = pack_tokens(p, tokens);
     const bool sealed =
-        gate_box_seal(p, &lock->key, tokens_purpose, bound_to(lock, &bound), plain, w->random, box);
+        gate_box_seal(p, &lock->key, tokens_purpose, bound_to(lock, nobody, &bound), plain, w->random, box);
 
     gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
     return sealed;
 }
 
 bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
-                      gate_span identity, const gate_tokens *tokens, gate_span *value)
+                      const gate_owner *owner, gate_span identity, const gate_tokens *tokens,
+                      gate_span *value)
 {
     binding bound;
     gate_span parts[PARTS] = {{NULL, 0}};
 
-    if (!gate_box_seal(p, &lock->key, identity_purpose, bound_to(lock, &bound), identity, w->random,
+    if (owner)
+        parts[OWNER] = (gate_span){(const char *)owner->bytes, sizeof owner->bytes};
+    if (!gate_box_seal(p, &lock->key, identity_purpose, bound_to(lock, parts[OWNER], &bound), identity, w->random,
                        &parts[IDENTITY_BOX]) ||
         (tokens && !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX])))
         return false;
@@ -85,6 +96,14 @@ bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record
     parts[MARK] = (gate_span){NULL, 0};
     *exchanged = pack_parts(p, parts);
     return true;
+}
+
+bool gate_record_is_of(gate_span value, const gate_owner *owner)
+{
+    const gate_span tag = {(const char *)owner->bytes, sizeof owner->bytes};
+    gate_span found;
+
+    return gate_pack_first(value, &found) && gate_span_equal(found, tag);
 }
 
 bool gate_record_mark(apr_pool_t *p, gate_span value, apr_int64_t since, gate_span *marked)
@@ -113,7 +132,7 @@ bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span
     gate_span parts[PARTS], plain;
 
     if (!gate_pack_read(value, parts, PARTS) || !parts[IDENTITY_BOX].ptr ||
-        !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, &bound), parts[IDENTITY_BOX],
+        !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, parts[OWNER], &bound), parts[IDENTITY_BOX],
                        &plain))
         return false;
     *identity = gate_identity_open(plain);
@@ -127,7 +146,7 @@ bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span v
     gate_span parts[PARTS], plain, texts[TOKEN_TEXTS];
 
     if (!gate_pack_read(value, parts, PARTS) || !parts[TOKENS_BOX].ptr ||
-        !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, &bound), parts[TOKENS_BOX],
+        !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, nobody, &bound), parts[TOKENS_BOX],
                        &plain) ||
         !gate_pack_read(plain, texts, TOKEN_TEXTS))
         return false;

@@ -14,15 +14,25 @@ typedef struct gate_record_lock {
     const gate_digest *realm;   /* bound into them as well */
 } gate_record_lock;
 
-/* Seals identity and tokens (NULL for none) into a value for the store, in p. False where sealing
- * fails. */
+/* Whose a session is, for whoever ends all of somebody's without being able to open any: a tag that
+ * says nothing without the server's key. */
+typedef struct gate_owner {
+    unsigned char bytes[16];
+} gate_owner;
+
+/* Seals identity and tokens (NULL for none) into a value for the store, in p, with the owner's tag
+ * beside them (NULL for none). False where sealing fails. */
 bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
-                      gate_span identity, const gate_tokens *tokens, gate_span *value);
+                      const gate_owner *owner, gate_span identity, const gate_tokens *tokens,
+                      gate_span *value);
 
 /* The same identity's box again, unopened, with other tokens and no mark. In p. False where value
  * is no record, or sealing fails. */
 bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
                                  gate_span value, const gate_tokens *tokens, gate_span *exchanged);
+
+/* Whether a record, of which only the beginning need be there, has that tag. */
+bool gate_record_is_of(gate_span value, const gate_owner *owner);
 
 /* The same boxes again, unopened, with the mark that a renewal was begun at `since` (seconds since
  * 1970). In p. False where value is no record. */

@@ -111,8 +111,10 @@ static gate_reason take(renewal *r, const gate_token_set *set)
     const gate_identify_want want = {
         .before = r->tokens,
         .subject = gate_identity_subject(r->session->identity),
+        .session_id = gate_identity_session_id(r->session->identity),
         .scope = gate_identity_scope(r->session->identity),
     };
+    gate_session next = *r->session;
     gate_tokens tokens;
     gate_span identity, value;
     gate_reason reason = gate_identify(r->q, r->s, r->w, set, &want, &identity, &tokens, r->detail);
@@ -121,13 +123,13 @@ static gate_reason take(renewal *r, const gate_token_set *set)
         return put_off(r, &tokens, reason);
     if (reason != GATE_OK)
         return give_up(r);
-    if (!gate_record_seal(r->q->pool, r->w, &r->session->lock, identity, &tokens, &value))
+    if (!gate_session_seal(r->q, r->w, &next, identity, &tokens, &value))
         return GATE_INTERNAL;
     reason = rewrite(r, value);
     if (reason != GATE_OK)
         return reason;
     *r->tokens = tokens;
-    r->session->identity = gate_identity_open(identity);
+    r->session->identity = next.identity;
     return GATE_OK;
 }
 
@@ -211,8 +213,8 @@ static gate_reason end(renewal *r, gate_flight *flight, gate_reason reason)
  * its lease before it is done would take it for dead, and end the session. */
 #define CALLS_AT_MOST 4
 
-gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, gate_world *w,
-                               gate_session *session, gate_tokens *tokens, const char **detail)
+static gate_reason renew(const gate_request *q, const gate_settings *s, gate_world *w,
+                         gate_session *session, gate_tokens *tokens, const char **detail)
 {
     renewal r = {.q = q, .s = s, .w = w, .session = session, .tokens = tokens, .detail = detail};
     const int one_call = gate_provider_says(s->provider)->limits.total_ms / 1000 + 1;
@@ -241,4 +243,23 @@ gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, ga
     default:
         return serves(&r) ? GATE_OK : reason;
     }
+}
+
+/* A renewal takes its time, and the session may have been ended meanwhile: by the name that it had,
+ * or has. */
+gate_reason gate_session_renew(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_session *session, gate_tokens *tokens, const char **detail)
+{
+    const gate_session before = *session;
+    gate_reason reason = renew(q, s, w, session, tokens, detail);
+
+    if (reason == GATE_OK && !gate_span_equal(gate_identity_session_id(before.identity),
+                                              gate_identity_session_id(session->identity))) {
+        const gate_identity *now = session->identity;
+
+        session->identity = before.identity;
+        reason = gate_session_check(q, w, session);
+        session->identity = now;
+    }
+    return reason == GATE_OK ? gate_session_check(q, w, session) : reason;
 }

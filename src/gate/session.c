@@ -6,6 +6,7 @@
 
 #include "base/base64url.h"
 #include "base/cookie.h"
+#include "gate/revoke.h"
 
 /* A cookie's bytes: where the record is filed is made from the first half, what opens it from the
  * second. */
@@ -51,6 +52,17 @@ static gate_reason read_cookie(const gate_request *q, const gate_settings *s,
     return derive(s, bytes.ptr, lock) ? GATE_OK : GATE_INTERNAL;
 }
 
+gate_reason gate_session_check(const gate_request *q, gate_world *w, gate_session *session)
+{
+    gate_reason reason = gate_revoked(q, w, session->identity, &session->record);
+
+    if (reason == GATE_SESSION_EXPIRED) {
+        gate_session_end(q, w, session);
+        session->record.value = (gate_span){NULL, 0};
+    }
+    return reason;
+}
+
 gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
                               gate_session *session)
 {
@@ -73,7 +85,7 @@ gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gat
         return GATE_SESSION_EXPIRED;
     if (!gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity))
         return GATE_SESSION_TAMPERED;
-    return GATE_OK;
+    return gate_session_check(q, w, session);
 }
 
 static const char *cookie_text(const gate_request *q, const gate_settings *s, const char *value,
@@ -103,24 +115,50 @@ static gate_reason reason_of(gate_store_answer answer, gate_span value)
     }
 }
 
+bool gate_session_seal(const gate_request *q, gate_world *w, gate_session *session,
+                       gate_span identity, const gate_tokens *tokens, gate_span *value)
+{
+    gate_owner owner;
+
+    session->identity = gate_identity_open(identity);
+    return session->identity &&
+           gate_owner_of(w, 0, gate_identity_issuer(session->identity),
+                         gate_identity_subject(session->identity), &owner) &&
+           gate_record_seal(q->pool, w, &session->lock, &owner, identity, tokens, value);
+}
+
+/* Files what was sealed. Whoever was signed out while signing in is not signed in. */
+static gate_reason file(const gate_request *q, const gate_settings *s, gate_world *w,
+                        gate_session *session)
+{
+    const gate_entry entry = {
+        .value = session->record.value,
+        .expires = q->now + s->session.lifetime,
+        .idle = s->session.idle,
+    };
+    gate_reason reason = reason_of(w->store->add(w->store, GATE_STORE_SESSION,
+                                                 &session->lock.filed_under, q->now, &entry, NULL),
+                                   entry.value);
+
+    session->record.created = q->now;
+    return reason == GATE_OK ? gate_session_check(q, w, session) : reason;
+}
+
 gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w,
                                 gate_span identity, const gate_tokens *tokens, const char **cookie)
 {
-    gate_entry entry = {.expires = q->now + s->session.lifetime, .idle = s->session.idle};
+    gate_session session = {.record = {.version = 0}};
     char bytes[COOKIE_BYTES];
-    gate_record_lock lock;
     gate_reason reason = GATE_INTERNAL;
 
-    if (w->random(bytes, sizeof bytes) && derive(s, bytes, &lock) &&
-        gate_record_seal(q->pool, w, &lock, identity, tokens, &entry.value)) {
-        reason = reason_of(
-            w->store->add(w->store, GATE_STORE_SESSION, &lock.filed_under, q->now, &entry, NULL),
-            entry.value);
+    if (w->random(bytes, sizeof bytes) && derive(s, bytes, &session.lock) &&
+        gate_session_seal(q, w, &session, identity, tokens, &session.record.value)) {
+        reason = file(q, s, w, &session);
         *cookie =
             cookie_text(q, s, gate_base64url_encode(q->pool, (gate_span){bytes, sizeof bytes}), -1);
     }
     gate_wipe(bytes, sizeof bytes);
-    gate_wipe(&lock.key, sizeof lock.key);
+    gate_wipe(&session.lock.key, sizeof session.lock.key);
     return reason;
 }
 

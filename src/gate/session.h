@@ -19,15 +19,25 @@ const char *gate_session_cookie_name(apr_pool_t *p, const gate_settings *s);
 
 /* The session that the request brings. NO_CREDENTIAL: no cookie. SESSION_TAMPERED: a cookie that is
  * none of ours, comes twice, or does not open what is filed under it. SESSION_EXPIRED: nothing is
- * filed there any more, and then record.value is absent, or it is too old for this place.
- * STORE_UNAVAILABLE. */
+ * filed there any more, or it was ended from elsewhere, and then record.value is absent; or it is too
+ * old for this place. STORE_UNAVAILABLE. */
 gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
                               gate_session *session);
 
+/* Whether it was ended from elsewhere: then it is dropped, and SESSION_EXPIRED. STORE_UNAVAILABLE.
+ * gate_session_find has asked that already. */
+gate_reason gate_session_check(const gate_request *q, gate_world *w, gate_session *session);
+
 /* Files a new session under a new id, never one that the browser brought. *cookie is the Set-Cookie
- * value. SESSIONS_FULL, SESSION_TOO_LARGE, STORE_UNAVAILABLE, INTERNAL. */
+ * value. SESSIONS_FULL, SESSION_TOO_LARGE, STORE_UNAVAILABLE, INTERNAL; SESSION_EXPIRED where it was
+ * ended from elsewhere before it began. */
 gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w,
                                 gate_span identity, const gate_tokens *tokens, const char **cookie);
+
+/* Seals who it is from now on, and the tokens, into a value for the store. session->identity is that
+ * of the value. False where that fails. */
+bool gate_session_seal(const gate_request *q, gate_world *w, gate_session *session,
+                       gate_span identity, const gate_tokens *tokens, gate_span *value);
 
 /* Ends it: whoever comes with its cookie from now on has no session. STORE_UNAVAILABLE where that
  * could not be made sure. */

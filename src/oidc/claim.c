@@ -41,6 +41,23 @@ gate_reason gate_claim_check_audience(apr_pool_t *p, const json_t *claims,
     return GATE_BAD_AUDIENCE;
 }
 
+gate_reason gate_claim_check_client(apr_pool_t *p, const json_t *claims, const char *client_id,
+                                    const char **detail)
+{
+    const char *const audiences[] = {client_id, NULL};
+    const json_t *aud = json_object_get(claims, "aud");
+    gate_reason reason = gate_claim_check_audience(p, claims, audiences, detail);
+    if (reason != GATE_OK)
+        return reason;
+    for (size_t i = 0; i < json_array_size(aud); i++)
+        if (strcmp(json_string_value(json_array_get(aud, i)), client_id) != 0) {
+            gate_detail(p, detail, "aud has %s beside %s",
+                        gate_detail_value(p, json_array_get(aud, i)), client_id);
+            return GATE_BAD_AUDIENCE;
+        }
+    return GATE_OK;
+}
+
 static bool is_name(const json_t *claims, const char *claim, size_t max_bytes)
 {
     gate_span text;

@@ -26,6 +26,11 @@ gate_reason gate_claim_check_issuer(apr_pool_t *p, const json_t *claims, const c
 gate_reason gate_claim_check_audience(apr_pool_t *p, const json_t *claims,
                                       const char *const *audiences, const char **detail);
 
+/* The same for what is made for one client (OIDC Core section 3.1.3.7, step 3): it is among the
+ * audiences, and there is no other, for none is trusted. */
+gate_reason gate_claim_check_client(apr_pool_t *p, const json_t *claims, const char *client_id,
+                                    const char **detail);
+
 /* BAD_CLAIM where one of those that say who it is (sub, client_id, azp, cid) or jti is there and is
  * not a string, is empty or has a control character, or sub is too long. */
 gate_reason gate_claim_check_names(apr_pool_t *p, const json_t *claims, const char **detail);

@@ -42,21 +42,10 @@ static gate_reason check_issuer(const check *c)
     return gate_claim_check_issuer(c->p, c->claims, c->want->issuer, c->detail);
 }
 
-/* Step 3: we are among the audiences, and there is no other, for none is trusted. */
+/* Step 3. */
 static gate_reason check_audience(const check *c)
 {
-    const char *const audiences[] = {c->want->client_id, NULL};
-    const json_t *aud = json_object_get(c->claims, "aud");
-    gate_reason reason = gate_claim_check_audience(c->p, c->claims, audiences, c->detail);
-    if (reason != GATE_OK)
-        return reason;
-    for (size_t i = 0; i < json_array_size(aud); i++)
-        if (strcmp(json_string_value(json_array_get(aud, i)), c->want->client_id) != 0) {
-            gate_detail(c->p, c->detail, "aud has %s beside %s",
-                        gate_detail_value(c->p, json_array_get(aud, i)), c->want->client_id);
-            return GATE_BAD_AUDIENCE;
-        }
-    return GATE_OK;
+    return gate_claim_check_client(c->p, c->claims, c->want->client_id, c->detail);
 }
 
 /* Steps 4 and 5: several audiences want an azp, and an azp is always us. */

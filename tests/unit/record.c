@@ -8,6 +8,7 @@
 
 static gate_digest realm, another_realm;
 static gate_record_lock lock;
+static gate_owner owner = {{1, 2, 3}};
 
 static const gate_tokens some = {
     .access_token = GATE_SPAN("access"),
@@ -34,7 +35,7 @@ static gate_span seal(const gate_tokens *tokens)
     gate_span identity, value = {NULL, 0};
 
     identity_encode(the.pool, "{\"email\":\"a@b\"}", &identity);
-    gate_record_seal(the.pool, &the.gate, &lock, identity, tokens, &value);
+    gate_record_seal(the.pool, &the.gate, &lock, &owner, identity, tokens, &value);
     return value;
 }
 
@@ -95,20 +96,40 @@ static void test_bound(void)
 
 static void test_swapped(void)
 {
-    gate_span value, parts[3], swapped;
+    gate_span value, parts[4], swapped;
     gate_tokens tokens;
     char *bytes;
 
     begin();
     value = seal(&some);
-    gate_pack_read(value, parts, 3);
-    bytes = apr_palloc(the.pool, value.len);
+    gate_pack_read(value, parts, 4);
+    bytes = apr_pmemdup(the.pool, value.ptr, value.len);
     swapped = (gate_span){bytes, value.len};
-    memcpy(bytes, parts[1].ptr - 4, parts[1].len + 4);
-    memcpy(bytes + parts[1].len + 4, parts[0].ptr - 4, parts[0].len + 4);
-    memcpy(bytes + parts[0].len + parts[1].len + 8, value.ptr + value.len - 4, 4);
+    bytes += parts[1].ptr - 4 - value.ptr;
+    memcpy(bytes, parts[2].ptr - 4, parts[2].len + 4);
+    memcpy(bytes + parts[2].len + 4, parts[1].ptr - 4, parts[1].len + 4);
     ok(!opens(swapped) && !gate_record_tokens(the.pool, &lock, swapped, &tokens),
        "the box of the tokens is none of an identity, nor the other way round");
+}
+
+static void test_owner(void)
+{
+    const gate_owner other = {{9}};
+    gate_span value, marked, cut;
+    char *bytes;
+
+    begin();
+    value = seal(&some);
+    gate_record_mark(the.pool, value, 1750000001, &marked);
+    cut = (gate_span){value.ptr, 128};
+    ok(gate_record_is_of(value, &owner) && gate_record_is_of(marked, &owner),
+       "whose a record is stands beside its boxes");
+    ok(gate_record_is_of(cut, &owner), "and can be read from its beginning");
+    ok(!gate_record_is_of(value, &other) && !gate_record_is_of((gate_span){value.ptr, 19}, &owner),
+       "it is nobody else's");
+    bytes = apr_pmemdup(the.pool, value.ptr, value.len);
+    memcpy(bytes + 4, &other, sizeof other);
+    ok(!opens((gate_span){bytes, value.len}), "given to another owner it does not open");
 }
 
 static void test_mark(void)
@@ -157,7 +178,7 @@ static void test_no_randomness(void)
         begin();
         identity_encode(the.pool, "{}", &identity);
         the.random_fails_at = n;
-        ok(!gate_record_seal(the.pool, &the.gate, &lock, identity, &some, &value),
+        ok(!gate_record_seal(the.pool, &the.gate, &lock, &owner, identity, &some, &value),
            "without randomness nothing is sealed");
     }
 }
@@ -185,6 +206,7 @@ int main(void)
     test_round_trip();
     test_bound();
     test_swapped();
+    test_owner();
     test_mark();
     test_exchange();
     test_no_randomness();
