@@ -49,6 +49,7 @@ static void register_hooks(apr_pool_t *p)
     APR_OPTIONAL_HOOK(proxy, fixups, gate_publish_to_proxy, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* Before mod_proxy and every other handler. */
     ap_hook_handler(gate_serve_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(gate_serve_sessions, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 AP_DECLARE_MODULE(oidc_gate) = {

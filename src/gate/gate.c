@@ -52,6 +52,18 @@ gate_decision gate_send_to(const gate_request *q, const char *location)
     };
 }
 
+bool gate_comes_from_here(const gate_request *q, const gate_site *site)
+{
+    const char *fetch_site = q->header(q, "Sec-Fetch-Site");
+    const char *origin = q->header(q, "Origin");
+
+    if (fetch_site)
+        return !strcmp(fetch_site, "same-origin") || !strcmp(fetch_site, "none");
+    if (origin)
+        return site && !strcmp(origin, site->origin);
+    return !strcmp(q->method, "POST");
+}
+
 void gate_add_cookie(gate_decision *decision, const char *cookie)
 {
     if (cookie && decision->cookie_count < GATE_MAX_COOKIES)

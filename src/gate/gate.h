@@ -214,6 +214,12 @@ gate_decision gate_refuse(gate_reason reason, const char *detail);
  * with 302. */
 gate_decision gate_send_to(const gate_request *q, const char *location);
 
+/* Fetch Metadata: whether no page of another site makes this request. A POST may come from this
+ * host or from no page at all; a GET must prove that. Older browsers and programs say nothing, and
+ * then a POST will do: the cookie is SameSite, so another site's form does not bring it along. site
+ * is NULL where the host has none. */
+bool gate_comes_from_here(const gate_request *q, const gate_site *site);
+
 /* Adds a Set-Cookie value; those over GATE_MAX_COOKIES are left out. NULL adds nothing. */
 void gate_add_cookie(gate_decision *decision, const char *cookie);
 

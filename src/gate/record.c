@@ -61,8 +61,8 @@ static bool seal_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lo
 {
     binding bound;
     const gate_span plain = pack_tokens(p, tokens);
-    const bool sealed =
-        gate_box_seal(p, &lock->key, tokens_purpose, bound_to(lock, nobody, &bound), plain, w->random, box);
+    const bool sealed = gate_box_seal(p, &lock->key, tokens_purpose, bound_to(lock, nobody, &bound),
+                                      plain, w->random, box);
 
     gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
     return sealed;
@@ -77,8 +77,8 @@ bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock
 
     if (owner)
         parts[OWNER] = (gate_span){(const char *)owner->bytes, sizeof owner->bytes};
-    if (!gate_box_seal(p, &lock->key, identity_purpose, bound_to(lock, parts[OWNER], &bound), identity, w->random,
-                       &parts[IDENTITY_BOX]) ||
+    if (!gate_box_seal(p, &lock->key, identity_purpose, bound_to(lock, parts[OWNER], &bound),
+                       identity, w->random, &parts[IDENTITY_BOX]) ||
         (tokens && !seal_tokens(p, w, lock, tokens, &parts[TOKENS_BOX])))
         return false;
     *value = pack_parts(p, parts);
@@ -132,8 +132,8 @@ bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span
     gate_span parts[PARTS], plain;
 
     if (!gate_pack_read(value, parts, PARTS) || !parts[IDENTITY_BOX].ptr ||
-        !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, parts[OWNER], &bound), parts[IDENTITY_BOX],
-                       &plain))
+        !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, parts[OWNER], &bound),
+                       parts[IDENTITY_BOX], &plain))
         return false;
     *identity = gate_identity_open(plain);
     return *identity != NULL;
@@ -146,8 +146,8 @@ bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span v
     gate_span parts[PARTS], plain, texts[TOKEN_TEXTS];
 
     if (!gate_pack_read(value, parts, PARTS) || !parts[TOKENS_BOX].ptr ||
-        !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, nobody, &bound), parts[TOKENS_BOX],
-                       &plain) ||
+        !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, nobody, &bound),
+                       parts[TOKENS_BOX], &plain) ||
         !gate_pack_read(plain, texts, TOKEN_TEXTS))
         return false;
     *tokens = (gate_tokens){

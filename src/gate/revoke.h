@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* revoke.h - sessions that are ended from elsewhere, by nobody who could open them: one small record
- * says since when, and whatever was begun before is dead */
+/* revoke.h - sessions that are ended from elsewhere, by nobody who could open them: one small
+ * record says since when, and whatever was begun before is dead */
 #ifndef GATE_GATE_REVOKE_H
 #define GATE_GATE_REVOKE_H
 
@@ -19,8 +19,8 @@ typedef struct gate_ending {
 
 /* Ends them, once and for all: whoever comes after this has returned, with a session that was begun
  * before, has none; nor does a login or a renewal that is under way bring one about. *since is the
- * time that counts, and may be NULL: a session of that very second is ended. STORE_UNAVAILABLE where
- * that could not be made sure. */
+ * time that counts, and may be NULL: a session of that very second is ended. STORE_UNAVAILABLE
+ * where that could not be made sure. */
 gate_reason gate_revoke(const gate_request *q, gate_world *w, const gate_ending *ending,
                         apr_int64_t *since);
 

@@ -19,8 +19,8 @@ const char *gate_session_cookie_name(apr_pool_t *p, const gate_settings *s);
 
 /* The session that the request brings. NO_CREDENTIAL: no cookie. SESSION_TAMPERED: a cookie that is
  * none of ours, comes twice, or does not open what is filed under it. SESSION_EXPIRED: nothing is
- * filed there any more, or it was ended from elsewhere, and then record.value is absent; or it is too
- * old for this place. STORE_UNAVAILABLE. */
+ * filed there any more, or it was ended from elsewhere, and then record.value is absent; or it is
+ * too old for this place. STORE_UNAVAILABLE. */
 gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
                               gate_session *session);
 
@@ -29,13 +29,13 @@ gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gat
 gate_reason gate_session_check(const gate_request *q, gate_world *w, gate_session *session);
 
 /* Files a new session under a new id, never one that the browser brought. *cookie is the Set-Cookie
- * value. SESSIONS_FULL, SESSION_TOO_LARGE, STORE_UNAVAILABLE, INTERNAL; SESSION_EXPIRED where it was
- * ended from elsewhere before it began. */
+ * value. SESSIONS_FULL, SESSION_TOO_LARGE, STORE_UNAVAILABLE, INTERNAL; SESSION_EXPIRED where it
+ * was ended from elsewhere before it began. */
 gate_reason gate_session_create(const gate_request *q, const gate_settings *s, gate_world *w,
                                 gate_span identity, const gate_tokens *tokens, const char **cookie);
 
-/* Seals who it is from now on, and the tokens, into a value for the store. session->identity is that
- * of the value. False where that fails. */
+/* Seals who it is from now on, and the tokens, into a value for the store. session->identity is
+ * that of the value. False where that fails. */
 bool gate_session_seal(const gate_request *q, gate_world *w, gate_session *session,
                        gate_span identity, const gate_tokens *tokens, gate_span *value);
 

@@ -19,23 +19,9 @@ typedef struct leaving {
     gate_session session;
     gate_tokens tokens;
     const char *target;     /* absolute; NULL: none was asked for */
+    const char *state;      /* for whoever asked, by way of the provider; NULL: none */
     gate_decision farewell; /* so far it only takes away the cookies that are of no use any more */
 } leaving;
-
-/* Fetch Metadata: a POST may come from this host or from no page at all; a GET must prove that.
- * Older browsers and programs say nothing, and then a POST will do: the cookie is SameSite, so
- * another site's form does not bring it along. */
-static bool comes_from_here(const gate_request *q, const gate_site *site)
-{
-    const char *fetch_site = q->header(q, "Sec-Fetch-Site");
-    const char *origin = q->header(q, "Origin");
-
-    if (fetch_site)
-        return !strcmp(fetch_site, "same-origin") || !strcmp(fetch_site, "none");
-    if (origin)
-        return !strcmp(origin, site->origin);
-    return !strcmp(q->method, "POST");
-}
 
 /* A session that is too old for one place of its realm may still be good at another: it is ended as
  * well, by who can open it. */
@@ -122,6 +108,7 @@ static const char *end_session_url(const leaving *l)
         .id_token = l->tokens.id_token,
         .client_id = l->s->realm.client_id,
         .post_logout_redirect_uri = l->target,
+        .state = l->state,
     };
     const gate_site *site = l->s->site;
     const char *detail = NULL;
@@ -176,11 +163,13 @@ gate_decision gate_sign_out(const gate_request *q, const gate_site *site, gate_w
         return gate_refuse(GATE_STORE_UNAVAILABLE, NULL);
     if (sessions == 0)
         return l.farewell;
-    if (!comes_from_here(q, site))
+    if (!gate_comes_from_here(q, site))
         return gate_refuse(GATE_CROSS_SITE, NULL);
     if (sessions > 1)
         return gate_refuse(GATE_MALFORMED_REQUEST, "several sessions: realm= must say which");
     if (!choose_target(&l, gate_form_get(form, "redirect")))
         return gate_refuse(GATE_TARGET_UNSAFE, NULL);
+    if (l.target) /* the gate's own page has no use for one */
+        l.state = gate_span_dup(q->pool, gate_form_get(form, "state"));
     return leave(&l);
 }

@@ -9,8 +9,8 @@
 
 /* Ends the session that the request brings, revokes its tokens where the settings say so, and sends
  * the browser to the provider. `parameters` (query, or form of a POST) may hold redirect=, one of
- * OIDCGateLogout's targets or a path on this host, and realm=, the tag of the session meant where
- * the browser has several.
+ * OIDCGateLogout's targets or a path on this host, state=, which the provider gives back to that
+ * address, and realm=, the tag of the session meant where the browser has several.
  *
  * ADMIT: there is no session (any more), and nowhere to go: say so. Cookies of sessions that are
  * gone are taken away. REDIRECT. REFUSE: CROSS_SITE where another site asks (a POST, or a GET that

@@ -9,6 +9,7 @@
 #include "http_request.h"
 
 #include "base/json.h"
+#include "gate/dismiss.h"
 #include "gate/login.h"
 #include "gate/session.h"
 #include "gate/signout.h"
@@ -20,7 +21,8 @@
 
 APLOG_USE_MODULE(oidc_gate);
 
-#define BODY_MAX_BYTES 8192
+/* A logout token of 16 KiB, which needs no escaping, and what may stand beside it. */
+#define BODY_MAX_BYTES (24 * 1024)
 #define MAX_PARAMETERS 8
 
 /* What an endpoint is asked with. */
@@ -97,6 +99,45 @@ static gate_span read_form(request_rec *r)
     return len < BODY_MAX_BYTES ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
 }
 
+static void set_cookies(const visit *v, const gate_decision *decision)
+{
+    for (int i = 0; i < decision->cookie_count; i++)
+        apr_table_addn(v->r->err_headers_out, "Set-Cookie", decision->cookies[i]);
+}
+
+/* Others have ended sessions: the log says so. */
+static void note_ended(const visit *v, gate_decision decision)
+{
+    v->state->decision = decision;
+    set_cookies(v, &decision);
+    gate_log_decision(v->r, v->state, "logout", decision.status);
+}
+
+/* The provider says who has signed out there. No browser comes by here, and no cookie. */
+static int backchannel_logout(visit *v)
+{
+    const gate_decision decision = gate_dismiss_by_token(&v->q, v->site, v->w, read_form(v->r));
+
+    if (decision.verb != GATE_ADMIT)
+        return answer(v, decision);
+    note_ended(v, decision);
+    return OK;
+}
+
+/* The same from a frame in the provider's page, which brings the cookie along where the browser lets
+ * it. */
+static int frontchannel_logout(visit *v)
+{
+    const char *issuer;
+    const gate_decision decision =
+        gate_dismiss_by_frame(&v->q, v->site, v->w, v->q.query, &issuer);
+
+    if (decision.verb != GATE_ADMIT)
+        return answer(v, decision);
+    note_ended(v, decision);
+    return gate_page_framed(v->r, issuer);
+}
+
 static int logout(visit *v)
 {
     const gate_span parameters = v->r->method_number == M_POST ? read_form(v->r) : v->q.query;
@@ -104,8 +145,7 @@ static int logout(visit *v)
 
     if (decision.verb != GATE_ADMIT)
         return answer(v, decision);
-    for (int i = 0; i < decision.cookie_count; i++)
-        apr_table_addn(v->r->err_headers_out, "Set-Cookie", decision.cookies[i]);
+    set_cookies(v, &decision);
     return gate_page_signed_out(v->r);
 }
 
@@ -154,7 +194,8 @@ static int error(visit *v)
 /* --- the table --- */
 
 #define GET_ONLY (1u << M_GET)
-#define GET_POST (1u << M_GET | 1u << M_POST)
+#define POST_ONLY (1u << M_POST)
+#define GET_POST (GET_ONLY | POST_ONLY)
 
 static const struct endpoint {
     const char *name;
@@ -164,6 +205,8 @@ static const struct endpoint {
     {"callback", GET_ONLY, callback},
     {"login", GET_ONLY, login},
     {"logout", GET_POST, logout},
+    {"backchannel-logout", POST_ONLY, backchannel_logout},
+    {"frontchannel-logout", GET_ONLY, frontchannel_logout},
     {"whoami", GET_ONLY, whoami},
     {"error", ~0u, error},
 };
@@ -219,20 +262,70 @@ int gate_claim_endpoint(request_rec *r)
     return OK;
 }
 
-int gate_serve_endpoint(request_rec *r)
+static visit begin(request_rec *r)
 {
-    const struct endpoint *endpoint = find_endpoint(r);
-    visit v = {.r = r, .w = gate_runtime_world()};
+    visit v = {.r = r, .site = gate_config_site(r->server), .w = gate_runtime_world()};
 
-    if (!endpoint)
-        return DECLINED;
-    v.site = gate_config_site(r->server);
     v.state = gate_state_make(r, NULL);
     v.state->id = gate_request_id(r);
     v.q = gate_request_of(r, v.state);
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
-    if (r->method_number >= 32 || !(endpoint->methods & 1u << r->method_number))
+    return v;
+}
+
+static bool is_allowed(const request_rec *r, unsigned methods)
+{
+    return r->method_number < 32 && methods & 1u << r->method_number;
+}
+
+int gate_serve_endpoint(request_rec *r)
+{
+    const struct endpoint *endpoint = find_endpoint(r);
+    visit v;
+
+    if (!endpoint)
+        return DECLINED;
+    v = begin(r);
+    if (!is_allowed(r, endpoint->methods))
         return answer(&v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
     return endpoint->serve(&v);
+}
+
+/* --- the administrator's --- */
+
+/* Whom httpd knows by name, because its rules here want one. Where they let everybody in, or go by
+ * address alone, nobody may do this. */
+static gate_decision refuse_stranger(void)
+{
+    gate_decision decision = gate_refuse(
+        GATE_CONFIG_ERROR, "oidc-gate-sessions wants a Require that asks who it is, such as "
+                           "Require claim or Require user: as it is, anybody could end sessions");
+
+    decision.verb = GATE_REFUSE;
+    decision.status = HTTP_FORBIDDEN;
+    return decision;
+}
+
+int gate_serve_sessions(request_rec *r)
+{
+    apr_uint64_t ended = 0;
+    gate_decision decision;
+    visit v;
+
+    if (!r->handler || strcmp(r->handler, "oidc-gate-sessions"))
+        return DECLINED;
+    v = begin(r);
+    v.state->user = r->user;
+    if (!r->user || !ap_some_authn_required(r))
+        return answer(&v, refuse_stranger());
+    if (!is_allowed(r, POST_ONLY))
+        return answer(&v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
+    if (!gate_config_options()->used)
+        return answer(&v, gate_refuse(GATE_CONFIG_ERROR, "nothing is guarded by this server"));
+    decision = gate_dismiss_by_order(&v.q, v.site, v.w, read_form(r), &ended);
+    if (decision.verb != GATE_ADMIT)
+        return answer(&v, decision);
+    note_ended(&v, decision);
+    return gate_page_json(r, apr_psprintf(r->pool, "{\"ended\":%" APR_UINT64_T_FMT "}", ended));
 }

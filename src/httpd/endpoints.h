@@ -12,5 +12,7 @@ int gate_open_endpoint(request_rec *r);
 int gate_claim_endpoint(request_rec *r);
 /* The handler. */
 int gate_serve_endpoint(request_rec *r);
+/* Another, for SetHandler oidc-gate-sessions: an administrator ends sessions. */
+int gate_serve_sessions(request_rec *r);
 
 #endif

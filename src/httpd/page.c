@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "base/json.h"
+#include "base/url.h"
 #include "httpd/config.h"
 
 APLOG_USE_MODULE(oidc_gate);
@@ -120,5 +121,20 @@ int gate_page_signed_out(request_rec *r)
     if (gate_audience_of(r) == GATE_FOR_PROGRAMS)
         return gate_page_json(r, "{\"signed_in\":false}");
     send_page(r, "You are signed out", "To go on, sign in again.", "/", "Start again", NULL);
+    return OK;
+}
+
+int gate_page_framed(request_rec *r, const char *issuer)
+{
+    const char *ancestor = "'none'";
+    gate_url url;
+
+    if (issuer && gate_url_parse(gate_span_of(issuer), &url))
+        ancestor = gate_url_origin(r->pool, &url);
+    ap_set_content_type(r, "text/html; charset=utf-8");
+    apr_table_setn(r->err_headers_out, "Content-Security-Policy",
+                   apr_psprintf(r->pool, "default-src 'none'; frame-ancestors %s", ancestor));
+    apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
+    ap_rputs("<!DOCTYPE html>\n<title>Signed out</title>\n", r);
     return OK;
 }

@@ -12,6 +12,9 @@ int gate_page_refusal(request_rec *r, const gate_state *state, int status);
 /* "You are signed out." */
 int gate_page_signed_out(request_rec *r);
 
+/* An empty page that only a page of that issuer may have in a frame; NULL: none. */
+int gate_page_framed(request_rec *r, const char *issuer);
+
 /* Sends JSON text. */
 int gate_page_json(request_rec *r, const char *json);
 

@@ -196,6 +196,18 @@ static void test_targets(void)
     }
 }
 
+static void test_state(void)
+{
+    begin();
+    ok(strstr(leave_for("redirect=%2Fbye&state=S%26T").location, "&state=S%26T") != NULL,
+       "a state goes to the provider, to come back");
+    begin();
+    ok(!strstr(leave_for("redirect=%2Fbye").location, "state="), "and need not be there");
+    begin();
+    ok(!strstr(leave_for("state=S").location, "state="),
+       "nobody waits for it where the gate's own page is the target");
+}
+
 static void test_provider_away(void)
 {
     gate_settings *s = begin();
@@ -299,6 +311,7 @@ int main(void)
     test_too_old_here();
     test_cross_site();
     test_targets();
+    test_state();
     test_provider_away();
     test_revoke();
     test_two_realms();
