@@ -294,8 +294,20 @@ int gate_serve_endpoint(request_rec *r)
 
 /* --- the administrator's --- */
 
-/* Whom httpd knows by name, because its rules here want one. Where they let everybody in, or go by
- * address alone, nobody may do this. */
+/* Whether the rules of this place let nobody in without a name: httpd's own engine is asked what it
+ * would say to a request that has none. A name alone says nothing, for any may have been brought to a
+ * place that lets everybody in. */
+static bool is_named_place(request_rec *r)
+{
+    char *user = r->user;
+    bool is_required;
+
+    r->user = NULL;
+    is_required = ap_some_authn_required(r);
+    r->user = user;
+    return is_required;
+}
+
 static gate_decision refuse_stranger(void)
 {
     gate_decision decision = gate_refuse(
@@ -317,7 +329,7 @@ int gate_serve_sessions(request_rec *r)
         return DECLINED;
     v = begin(r);
     v.state->user = r->user;
-    if (!r->user || !ap_some_authn_required(r))
+    if (!r->user || !is_named_place(r))
         return answer(&v, refuse_stranger());
     if (!is_allowed(r, POST_ONLY))
         return answer(&v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
