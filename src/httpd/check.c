@@ -299,6 +299,15 @@ static void warn(checking *c)
     }
 }
 
+/* The directive's form is the contract; what stands behind it is not there yet. */
+static void refuse_redis(checking *c, const gate_server_options *options)
+{
+    if (options->redis_url)
+        say(c, true,
+            "OIDCGateSessionStore: this version has no store in Redis; say shm:SIZE [file=PATH], "
+            "which keeps sessions on this machine");
+}
+
 static void set_options(const checking *c)
 {
     const gate_dir *d = gate_dir_complete(
@@ -338,6 +347,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     check_sections(&c);
     warn(&c);
     set_options(&c);
+    refuse_redis(&c, &gate_configuration->options);
     gate_configuration->is_read = true;
     return c.errors ? HTTP_INTERNAL_SERVER_ERROR : OK;
 }

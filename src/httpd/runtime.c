@@ -2,11 +2,14 @@
  * Copyright The mod_oidc_gate authors */
 #include "httpd/runtime.h"
 
+#include <apr_file_info.h>
+#include <apr_file_io.h>
 #include <apr_strings.h>
 #include <apr_time.h>
 
 #include "http_core.h"
 #include "mod_watchdog.h"
+#include "unixd.h"
 
 #include "gate/provider.h"
 #include "httpd/config.h"
@@ -18,7 +21,8 @@ APLOG_USE_MODULE(oidc_gate);
 /* All of it is made before children are forked, but for the connections. The module is linked to stay in memory (Makefile), so
  * that this outlives the configuration that comes and goes with each restart. */
 static struct runtime {
-    apr_pool_t *pool; /* the process's: never cleared */
+    apr_pool_t *pool;       /* the process's: never cleared */
+    apr_pool_t *store_pool; /* the store's: goes when the store has moved */
     gate_shm *shm;
     gate_shm_options shm_options;
     gate_limit *limit;
@@ -64,28 +68,88 @@ static bool may_ask(void *context, const char *address, apr_int64_t now, int lim
 
 /* --- start --- */
 
-static bool same_sizes(const gate_shm_options *a, const gate_shm_options *b)
+static bool is_same_file(const char *a, const char *b)
 {
-    return a->session_bytes == b->session_bytes && a->token_bytes == b->token_bytes;
+    return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* Makes the store the first time; later it is the same one, in a new size where the configuration says another. */
-static apr_status_t open_store(const gate_server_options *options, const char **problem)
+static bool is_same_place(const gate_shm_options *a, const gate_shm_options *b)
+{
+    return a->session_bytes == b->session_bytes && a->token_bytes == b->token_bytes
+        && is_same_file(a->file, b->file);
+}
+
+/* Children of the generation before go on after a graceful restart, and know the old store alone: who signed out there
+ * would still be signed in here. At any other restart they are gone before the configuration is read again. */
+static bool old_children_remain(void)
+{
+    return ap_unixd_mpm_get_retained_data()->was_graceful;
+}
+
+/* A file that is no longer written keeps the sessions that have ended since: whoever named it again would bring them back. */
+static void remove_left_file(apr_pool_t *p, const char *left, const char *file)
+{
+    apr_finfo_t old, now;
+
+    if (!left || apr_stat(&old, left, APR_FINFO_IDENT, p) != APR_SUCCESS)
+        return;
+    if (file && apr_stat(&now, file, APR_FINFO_IDENT, p) == APR_SUCCESS && old.device == now.device
+        && old.inode == now.inode)
+        return; /* two names of one file */
+    apr_file_remove(left, p);
+}
+
+/* Makes the store, or moves what is in the one that is there. Where that fails, all stays as it was. */
+static apr_status_t settle_store(const gate_shm_options *wanted, const char **problem)
+{
+    apr_pool_t *left = runtime.store_pool, *p;
+    gate_shm *shm;
+    apr_status_t status = apr_pool_create(&p, runtime.pool);
+
+    *problem = "out of memory";
+    if (status != APR_SUCCESS)
+        return status;
+    status = runtime.shm ? gate_shm_resize(p, runtime.shm, wanted, &shm, problem)
+                         : gate_shm_create(p, wanted, &shm, problem);
+    if (status != APR_SUCCESS) {
+        *problem = apr_pstrdup(runtime.pool, *problem);
+        apr_pool_destroy(p);
+        return status;
+    }
+    remove_left_file(p, runtime.shm_options.file, wanted->file);
+    runtime.shm = shm;
+    runtime.shm_options = *wanted;
+    runtime.shm_options.file = wanted->file ? apr_pstrdup(p, wanted->file) : NULL;
+    runtime.store_pool = p;
+    if (left)
+        apr_pool_destroy(left);
+    return APR_SUCCESS;
+}
+
+/* A running site never goes down because its store cannot move: it keeps the one that it has, and says so. */
+static apr_status_t open_store(const gate_server_options *options, server_rec *main_server)
 {
     const gate_shm_options wanted = {
         .session_bytes = options->session_bytes,
         .token_bytes = options->token_bytes,
-        .file = options->store_file ? apr_pstrdup(runtime.pool, options->store_file) : NULL,
+        .file = options->store_file,
     };
-    apr_status_t status = APR_SUCCESS;
+    const char *problem = NULL;
+    apr_status_t status;
 
-    if (!runtime.shm)
-        status = gate_shm_create(runtime.pool, &wanted, &runtime.shm, problem);
-    else if (!same_sizes(&runtime.shm_options, &wanted))
-        status = gate_shm_resize(runtime.pool, runtime.shm, &wanted, &runtime.shm, problem);
-    if (status == APR_SUCCESS)
-        runtime.shm_options = wanted;
-    return status;
+    if (runtime.shm && is_same_place(&runtime.shm_options, &wanted))
+        return APR_SUCCESS;
+    if (runtime.shm && old_children_remain()) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
+                     "OIDCGateSessionStore, OIDCGateTokenStore: another size or file is taken at a restart that is not "
+                     "graceful; until then the store stays as it is");
+        return APR_SUCCESS;
+    }
+    status = settle_store(&wanted, &problem);
+    if (status != APR_SUCCESS)
+        ap_log_error(APLOG_MARK, runtime.shm ? APLOG_ERR : APLOG_CRIT, status, main_server,
+                     "OIDCGateSessionStore: %s%s", problem, runtime.shm ? "; the store stays as it was" : "");
+    return runtime.shm ? APR_SUCCESS : status;
 }
 
 static bool read_keys(const gate_server_options *options)
@@ -123,8 +187,6 @@ static bool start_once(apr_pool_t *process_pool)
 int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
 {
     const gate_server_options *options = gate_config_options();
-    const char *problem = "";
-    apr_status_t status;
 
     /* httpd reads its configuration twice when it starts; the first time is for looking. */
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || !options->used)
@@ -133,11 +195,8 @@ int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "no memory, no randomness or no cryptography to start with");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    status = open_store(options, &problem);
-    if (status != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, status, main_server, "OIDCGateSessionStore: %s", problem);
+    if (open_store(options, main_server) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
-    }
     runtime.world.store = gate_shm_store(runtime.shm);
     runtime.world.fetch = fetch;
     runtime.world.random = gate_random_bytes;
