@@ -4,6 +4,7 @@
 #   make demo           the gate, a real provider and a backend, to try by hand
 #   make check          every test that a change must pass; installs what it needs
 #   make SAN=1 check    the same under AddressSanitizer and UBSan
+#   make check-long     sessions under restarts, kills, floods and races, in their long forms; hours
 #   make fuzz           libFuzzer targets; FUZZ_SECONDS=60 for each
 #   make deb            the Debian package
 #   make install        honours DESTDIR
@@ -39,7 +40,7 @@ FUZZ       := $(FUZZERS:tests/fuzz/%.c=build-fuzz/%)
 REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
 FUZZ_SECONDS ?= 60
 
-.PHONY: all check check-all check-layers check-unit check-replay check-manual check-server check-interop \
+.PHONY: all check check-all check-layers check-unit check-replay check-manual check-server check-interop check-long \
         demo deps fuzz deb install clean
 all: $(B)/mod_oidc_gate.so
 
@@ -94,6 +95,11 @@ check-server: $(B)/mod_oidc_gate.so
 check-interop: $(B)/mod_oidc_gate.so
 	sh tests/interop/setup
 	GATE_INTEROP_MUST=1 GATE_SO=$< tests/run tests/interop/login.t
+
+# The same tests as in check-server, with the counts that are promised.
+LONG := restart kill strangers renewal-storm races
+check-long: $(B)/mod_oidc_gate.so
+	GATE_LONG=1 GATE_MPM=$(or $(GATE_MPM),event) GATE_SO=$< nice tests/run -v $(LONG:%=tests/server/%.t)
 
 demo: deps
 	$(MAKE) -j2 all
