@@ -24,21 +24,42 @@ sub new {
     return bless { %with, cut => 0, refused => 0, slowest => 0, asked => 0 }, $class;
 }
 
-# The answer; or nothing, where the connection was cut and may_repeat => 0 was given to `new` or set.
+# The answer; or nothing, where the connection was cut and `once` is set.
 sub ask {
     my ($self, $method, $path, @headers) = @_;
-    my $bytes = "$method $path HTTP/1.1\r\nHost: 127.0.0.1:$self->{port}\r\n";
-    while (my ($name, $value) = splice @headers, 0, 2) { $bytes .= "$name: $value\r\n" }
-    $bytes .= "Content-Length: 0\r\n" if $method eq 'POST';
+    my $bytes = $self->request_bytes($method, $path, @headers);
     my $begun = time;
     $self->{asked}++;
     my $answer;
-    until ($answer = $self->attempt("$bytes\r\n")) {
+    until ($answer = $self->attempt($bytes)) {
         die "stuck: no answer to $method $path in $PATIENCE seconds\n" if time - $begun > $PATIENCE;
         last if $self->{once};
     }
     my $took = time - $begun;
     $self->{slowest} = $took if $took > $self->{slowest};
+    return $answer;
+}
+
+sub request_bytes {
+    my ($self, $method, $path, @headers) = @_;
+    my $bytes = "$method $path HTTP/1.1\r\nHost: 127.0.0.1:$self->{port}\r\n";
+    while (my ($name, $value) = splice @headers, 0, 2) { $bytes .= "$name: $value\r\n" }
+    $bytes .= "Content-Length: 0\r\n" if $method eq 'POST';
+    return "$bytes\r\n";
+}
+
+# A request whose answer is awaited later: `tell`, and then `hear`, which returns nothing where the connection was cut.
+sub tell {
+    my ($self, @request) = @_;
+    my $socket = $self->connection // die "refused\n";
+    $self->{asked}++;
+    syswrite $socket, $self->request_bytes(@request);
+    return;
+}
+sub hear {
+    my ($self) = @_;
+    my $answer = read_answer($self->{socket});
+    delete $self->{socket} if !$answer || ($answer->{headers}{connection}[0] // '') =~ /close/i;
     return $answer;
 }
 

@@ -32,10 +32,19 @@ OIDCGateIssuer        $op
 OIDCGateClientID      c-web
 OIDCGateClientSecret  file:$secrets/c-web
 OIDCGateHTTP          inflight=1000
+OIDCGateLimit         address=100000 total=100000
 <Location /app>
     AuthType OIDCGate
     Require valid-user
     OIDCGateHeader X-User "%{claim:sub}"
+    ProxyPass $backend
+</Location>
+# Here the access token is needed, and so renewed.
+<Location /fresh>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateHeader X-User  "%{claim:sub}"
+    OIDCGateHeader X-Token "%{access_token}"
     ProxyPass $backend
 </Location>
 $more

@@ -101,7 +101,6 @@ MaxKeepAliveRequests 0
 <Directory "$self->{dir}/htdocs">
     Require all granted
 </Directory>
-OIDCGateLimit     address=100000 total=100000
 $directives
 CONF
     return $self;
@@ -190,6 +189,16 @@ sub children {
     my @all = split ' ', slurp("/proc/$pid/task/$pid/children");
     return @all if $self->{mpm} eq 'prefork';
     return grep { slurp("/proc/$_/status") =~ /^Threads:\s+(\d+)/m && $1 > 4 } @all;
+}
+
+# Kills one of them; how many that were. httpd is in no hurry to put others in the place of the dead, but for a graceful restart, so
+# from time to time it gets one instead.
+sub kill_one {
+    my ($self) = @_;
+    my @children = $self->children;
+    return kill KILL => $children[rand @children] if @children >= 4;
+    $self->graceful;
+    return 0;
 }
 
 # The memory of the largest that is its own and not shared, in KiB.
