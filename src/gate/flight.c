@@ -17,12 +17,22 @@ static gate_reason reason_of(gate_span outcome)
     return byte < GATE_REASON_COUNT ? (gate_reason)byte : GATE_INTERNAL;
 }
 
+/* Whether the lease was that of one who died over it, and is ours now. Of many who find that, one gets it. */
+static bool inherit(gate_flight *flight, const gate_record *found, apr_int64_t now, const gate_entry *lease)
+{
+    const gate_world *w = flight->world;
+
+    return w->is_gone && found->value.len > 1 && w->is_gone(found->value)
+        && w->store->replace(w->store, flight->kind, &flight->key, now, lease, found->version, &flight->version)
+               == GATE_STORE_DONE;
+}
+
 /* One look at the lease: LEAD where it could be had, LATE where somebody is at it. */
 static gate_flight_part look(gate_flight *flight, apr_pool_t *p, apr_int64_t now, int lease_seconds,
                              gate_reason *reason)
 {
     gate_store *store = flight->world->store;
-    const gate_entry lease = {.value = GATE_SPAN(""), .expires = now + lease_seconds};
+    const gate_entry lease = {.value = flight->world->self, .expires = now + lease_seconds};
     gate_record record;
 
     switch (store->add(store, flight->kind, &flight->key, now, &lease, &flight->version)) {
@@ -37,7 +47,9 @@ static gate_flight_part look(gate_flight *flight, apr_pool_t *p, apr_int64_t now
     if (store->get(store, flight->kind, &flight->key, now, p, &record) != GATE_STORE_DONE)
         return GATE_FLIGHT_LATE;
     *reason = reason_of(record.value);
-    return *reason == GATE_OK ? GATE_FLIGHT_LATE : GATE_FLIGHT_FAILED;
+    if (*reason != GATE_OK)
+        return GATE_FLIGHT_FAILED;
+    return inherit(flight, &record, now, &lease) ? GATE_FLIGHT_LEAD : GATE_FLIGHT_LATE;
 }
 
 gate_flight_part gate_flight_join(gate_flight *flight, const gate_request *q, gate_world *w,

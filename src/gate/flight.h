@@ -27,8 +27,10 @@ typedef struct gate_flight_plan {
         kind; /* GATE_STORE_LEASE where strangers cause it, GATE_STORE_DOCUMENT where they cannot */
     const gate_span *parts; /* what names the work, its purpose first ("fetch", ...) */
     int count;
-    int lease_seconds; /* a leader that is not done by then is taken for dead, and replaced */
-    int wait_seconds;  /* how long the others wait; 0: not at all */
+    /* A leader that is not done by then is taken for dead, and replaced; one that is known to be
+     * dead at once. */
+    int lease_seconds;
+    int wait_seconds; /* how long the others wait; 0: not at all */
     bool (*landed)(
         void *context); /* whether the result is there; asked first of all by whoever would lead */
     void *context;

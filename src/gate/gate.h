@@ -38,6 +38,11 @@ struct gate_world {
     bool (*may_ask)(void *context, const char *address, apr_int64_t now, int limit_address,
                     int limit_total);
     void *limit_context;
+    /* Who is at work here, as it is left where others wait for it (two bytes or more), and whether
+     * such a one is certainly no more: then nobody waits for it any longer. NULL: nobody knows,
+     * only time tells. */
+    gate_span self;
+    bool (*is_gone)(gate_span worker);
     const gate_key *keys; /* OIDCGateSecretKey: the first seals, all of them open */
     int key_count;
 };

@@ -25,7 +25,8 @@ static bool serves(const renewal *r)
 }
 
 /* Takes the record as it is now. True where it is another than ours and no renewal is under way:
- * then somebody has done the work. */
+ * then somebody has done the work. One that is marked is taken as well: whoever comes to lead must
+ * know that its refresh token may have been sent. */
 static bool landed(void *context)
 {
     renewal *r = context;
@@ -43,14 +44,14 @@ static bool landed(void *context)
     default:
         return false;
     }
-    if (record.version == r->session->record.version || gate_record_marked(record.value))
+    if (record.version == r->session->record.version)
         return false;
     newer.record = record;
     if (!gate_record_identity(r->q->pool, &newer.lock, record.value, &newer.identity) ||
         gate_session_tokens(r->q, &newer, r->tokens) != GATE_OK)
         return false;
     *r->session = newer;
-    return true;
+    return !gate_record_marked(record.value);
 }
 
 /* Writes over the version that we know; what was ended meanwhile stays ended. */

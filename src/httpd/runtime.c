@@ -2,6 +2,10 @@
  * Copyright The mod_oidc_gate authors */
 #include "httpd/runtime.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
 #include <apr_file_info.h>
 #include <apr_file_io.h>
 #include <apr_strings.h>
@@ -18,6 +22,12 @@
 
 APLOG_USE_MODULE(oidc_gate);
 
+/* A process, as others know it: which server, and its number there. */
+typedef struct worker {
+    char server[16]; /* random: the file of a store may hold what another server, or this one before its last stop, has left */
+    pid_t pid;
+} worker;
+
 /* All of it is made before children are forked, but for the connections. The module is linked to stay in memory (Makefile), so
  * that this outlives the configuration that comes and goes with each restart. */
 static struct runtime {
@@ -28,6 +38,7 @@ static struct runtime {
     gate_limit *limit;
     gate_key generated; /* where no OIDCGateSecretKey is given */
     gate_key keys[2];
+    worker self;
     gate_world world;
 } runtime;
 
@@ -64,6 +75,18 @@ static bool may_ask(void *context, const char *address, apr_int64_t now, int lim
 {
     return gate_limit_count(context, address, now, limit_address)
         && gate_limit_count(context, ALL_ADDRESSES, now, limit_total);
+}
+
+/* A number that was given to another process meanwhile only makes others wait as long as they would anyway. */
+static bool is_gone(gate_span name)
+{
+    worker other;
+
+    if (name.len != sizeof other)
+        return false;
+    memcpy(&other, name.ptr, sizeof other);
+    return !memcmp(other.server, runtime.self.server, sizeof other.server) && other.pid > 0
+        && kill(other.pid, 0) != 0 && errno == ESRCH;
 }
 
 /* --- start --- */
@@ -178,7 +201,7 @@ static bool start_once(apr_pool_t *process_pool)
         return true;
     runtime.limit = gate_limit_make();
     if (!runtime.limit || !gate_random_bytes(runtime.generated.bytes, GATE_KEY_BYTES)
-        || gate_fetch_setup() != APR_SUCCESS)
+        || !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) || gate_fetch_setup() != APR_SUCCESS)
         return false;
     runtime.pool = process_pool;
     return true;
@@ -255,6 +278,10 @@ int gate_runtime_watch(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
 
 void gate_runtime_child(apr_pool_t *pchild, server_rec *main_server)
 {
-    if (runtime.pool)
-        runtime.world.fetch_context = gate_fetcher_make(pchild);
+    if (!runtime.pool)
+        return;
+    runtime.world.fetch_context = gate_fetcher_make(pchild);
+    runtime.self.pid = getpid();
+    runtime.world.self = (gate_span){(const char *)&runtime.self, sizeof runtime.self};
+    runtime.world.is_gone = is_gone;
 }

@@ -115,6 +115,30 @@ static void test_dead_while_waiting(void)
     is(join(), "LEAD", "who waits long enough takes the place of the dead");
 }
 
+static bool is_dead(gate_span worker)
+{
+    return gate_span_is(worker, "dead");
+}
+
+static void test_known_dead(void)
+{
+    gate_flight dead;
+
+    begin();
+    the.gate.is_gone = is_dead;
+    the.gate.self = gate_span_of("dead");
+    join();
+    dead = flight;
+    the.gate.self = gate_span_of("alive");
+    is(join(), "LEAD", "nobody waits for one that is known to be dead");
+    ok(the.pauses == 0, "not a moment");
+    gate_flight_end(&dead, GATE_IDP_ERROR, 100);
+    plan.wait_seconds = 0;
+    is(join(), "LATE", "but for the one who took its place, of whom the dead cannot speak any more");
+    the.gate.is_gone = NULL;
+    the.gate.self = (gate_span){NULL, 0};
+}
+
 static void test_failure(void)
 {
     begin();
@@ -220,6 +244,7 @@ int main(void)
     test_no_patience();
     test_dead();
     test_dead_while_waiting();
+    test_known_dead();
     test_failure();
     test_failure_while_waiting();
     test_late_leader();

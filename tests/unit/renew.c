@@ -2,6 +2,7 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/renew.h"
 
+#include "gate/flight.h"
 #include "world.h"
 
 static const char page[] = "/app/x";
@@ -228,6 +229,73 @@ static void test_dead_leader(void)
     ok(!has_session() && !browser_cookie("__Host-oidc-gate-app"),
        "in the store and in the browser");
     ok(op_most_sent() == 1 && op.reuses == 0, "the refresh token was never sent again");
+}
+
+static bool is_dead(gate_span worker)
+{
+    return gate_span_is(worker, "dead");
+}
+
+static bool never(void *context)
+{
+    return false;
+}
+
+/* One that is known to be dead renews, and comes as far as the provider. */
+static void die_over_it(gate_settings *s)
+{
+    the.gate.is_gone = is_dead;
+    the.gate.self = gate_span_of("dead");
+    op.at[OP_TOKEN].during = note_at_work;
+    ask_for(s, page);
+    the.gate.self = gate_span_of("alive");
+}
+
+static void bury(void)
+{
+    the.gate.is_gone = NULL;
+    the.gate.self = (gate_span){NULL, 0};
+}
+
+static void test_known_dead_leader(void)
+{
+    gate_settings *s = begin();
+
+    world_wait(EXPIRED);
+    die_over_it(s);
+    fake_return(&the.store, &at_work);
+    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "nobody waits for a renewal whose process has died");
+    ok(the.pauses == 0 && op.at[OP_TOKEN].calls == 1 && op_most_sent() == 1,
+       "not a moment, and the refresh token is not sent again");
+    bury();
+}
+
+static void leader_dies(void)
+{
+    fake_return(&the.store, &at_work);
+}
+
+/* Who waits has read the session before it was marked, and then comes to lead. */
+static void test_dies_while_others_wait(void)
+{
+    static fake_moment before;
+    gate_settings *s = begin();
+    const gate_digest filed = fake_first(&the.store, GATE_STORE_SESSION)->key;
+    const gate_span parts[] = {GATE_SPAN("renew"), {(const char *)filed.bytes, GATE_DIGEST_BYTES}};
+    const gate_flight_plan lease = {
+        .kind = GATE_STORE_DOCUMENT, .parts = parts, .count = 2, .lease_seconds = 20, .landed = never};
+    gate_flight flight;
+    gate_reason reason;
+
+    world_wait(EXPIRED);
+    fake_note(&the.store, &before);
+    die_over_it(s);
+    fake_return(&the.store, &before);
+    gate_flight_join(&flight, request_at("GET", page, true), &the.gate, &lease, &reason);
+    the.meanwhile = leader_dies;
+    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "who comes to lead knows what the dead has done");
+    ok(op_most_sent() == 1, "the refresh token is not sent again");
+    bury();
 }
 
 static void test_dead_leader_where_no_token_is_needed(void)
@@ -565,6 +633,8 @@ int main(void)
     test_many_late();
     test_nobody_comes_back();
     test_dead_leader();
+    test_known_dead_leader();
+    test_dies_while_others_wait();
     test_dead_leader_where_no_token_is_needed();
     test_faults();
     test_pages_sign_in_again();
