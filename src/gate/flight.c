@@ -17,14 +17,16 @@ static gate_reason reason_of(gate_span outcome)
     return byte < GATE_REASON_COUNT ? (gate_reason)byte : GATE_INTERNAL;
 }
 
-/* Whether the lease was that of one who died over it, and is ours now. Of many who find that, one gets it. */
-static bool inherit(gate_flight *flight, const gate_record *found, apr_int64_t now, const gate_entry *lease)
+/* Whether the lease was that of one who died over it, and is ours now. Of many who find that, one
+ * gets it. */
+static bool inherit(gate_flight *flight, const gate_record *found, apr_int64_t now,
+                    const gate_entry *lease)
 {
     const gate_world *w = flight->world;
 
-    return w->is_gone && found->value.len > 1 && w->is_gone(found->value)
-        && w->store->replace(w->store, flight->kind, &flight->key, now, lease, found->version, &flight->version)
-               == GATE_STORE_DONE;
+    return w->is_gone && found->value.len > 1 && w->is_gone(found->value) &&
+           w->store->replace(w->store, flight->kind, &flight->key, now, lease, found->version,
+                             &flight->version) == GATE_STORE_DONE;
 }
 
 /* One look at the lease: LEAD where it could be had, LATE where somebody is at it. */

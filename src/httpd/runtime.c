@@ -24,12 +24,14 @@ APLOG_USE_MODULE(oidc_gate);
 
 /* A process, as others know it: which server, and its number there. */
 typedef struct worker {
-    char server[16]; /* random: the file of a store may hold what another server, or this one before its last stop, has left */
+    char server[16]; /* random: the file of a store may hold what another server, or this one before
+                        its last stop, has left */
     pid_t pid;
 } worker;
 
-/* All of it is made before children are forked, but for the connections. The module is linked to stay in memory (Makefile), so
- * that this outlives the configuration that comes and goes with each restart. */
+/* All of it is made before children are forked, but for the connections. The module is linked to
+ * stay in memory (Makefile), so that this outlives the configuration that comes and goes with each
+ * restart. */
 static struct runtime {
     apr_pool_t *pool;       /* the process's: never cleared */
     apr_pool_t *store_pool; /* the store's: goes when the store has moved */
@@ -71,13 +73,15 @@ static void pause_for(int milliseconds)
 /* One name for all addresses together: no address reads like it. */
 #define ALL_ADDRESSES "*"
 
-static bool may_ask(void *context, const char *address, apr_int64_t now, int limit_address, int limit_total)
+static bool may_ask(void *context, const char *address, apr_int64_t now, int limit_address,
+                    int limit_total)
 {
-    return gate_limit_count(context, address, now, limit_address)
-        && gate_limit_count(context, ALL_ADDRESSES, now, limit_total);
+    return gate_limit_count(context, address, now, limit_address) &&
+           gate_limit_count(context, ALL_ADDRESSES, now, limit_total);
 }
 
-/* A number that was given to another process meanwhile only makes others wait as long as they would anyway. */
+/* A number that was given to another process meanwhile only makes others wait as long as they would
+ * anyway. */
 static bool is_gone(gate_span name)
 {
     worker other;
@@ -85,8 +89,8 @@ static bool is_gone(gate_span name)
     if (name.len != sizeof other)
         return false;
     memcpy(&other, name.ptr, sizeof other);
-    return !memcmp(other.server, runtime.self.server, sizeof other.server) && other.pid > 0
-        && kill(other.pid, 0) != 0 && errno == ESRCH;
+    return !memcmp(other.server, runtime.self.server, sizeof other.server) && other.pid > 0 &&
+           kill(other.pid, 0) != 0 && errno == ESRCH;
 }
 
 /* --- start --- */
@@ -98,31 +102,34 @@ static bool is_same_file(const char *a, const char *b)
 
 static bool is_same_place(const gate_shm_options *a, const gate_shm_options *b)
 {
-    return a->session_bytes == b->session_bytes && a->token_bytes == b->token_bytes
-        && is_same_file(a->file, b->file);
+    return a->session_bytes == b->session_bytes && a->token_bytes == b->token_bytes &&
+           is_same_file(a->file, b->file);
 }
 
-/* Children of the generation before go on after a graceful restart, and know the old store alone: who signed out there
- * would still be signed in here. At any other restart they are gone before the configuration is read again. */
+/* Children of the generation before go on after a graceful restart, and know the old store alone:
+ * who signed out there would still be signed in here. At any other restart they are gone before the
+ * configuration is read again. */
 static bool old_children_remain(void)
 {
     return ap_unixd_mpm_get_retained_data()->was_graceful;
 }
 
-/* A file that is no longer written keeps the sessions that have ended since: whoever named it again would bring them back. */
+/* A file that is no longer written keeps the sessions that have ended since: whoever named it again
+ * would bring them back. */
 static void remove_left_file(apr_pool_t *p, const char *left, const char *file)
 {
     apr_finfo_t old, now;
 
     if (!left || apr_stat(&old, left, APR_FINFO_IDENT, p) != APR_SUCCESS)
         return;
-    if (file && apr_stat(&now, file, APR_FINFO_IDENT, p) == APR_SUCCESS && old.device == now.device
-        && old.inode == now.inode)
+    if (file && apr_stat(&now, file, APR_FINFO_IDENT, p) == APR_SUCCESS &&
+        old.device == now.device && old.inode == now.inode)
         return; /* two names of one file */
     apr_file_remove(left, p);
 }
 
-/* Makes the store, or moves what is in the one that is there. Where that fails, all stays as it was. */
+/* Makes the store, or moves what is in the one that is there. Where that fails, all stays as it
+ * was. */
 static apr_status_t settle_store(const gate_shm_options *wanted, const char **problem)
 {
     apr_pool_t *left = runtime.store_pool, *p;
@@ -149,7 +156,8 @@ static apr_status_t settle_store(const gate_shm_options *wanted, const char **pr
     return APR_SUCCESS;
 }
 
-/* A running site never goes down because its store cannot move: it keeps the one that it has, and says so. */
+/* A running site never goes down because its store cannot move: it keeps the one that it has, and
+ * says so. */
 static apr_status_t open_store(const gate_server_options *options, server_rec *main_server)
 {
     const gate_shm_options wanted = {
@@ -164,14 +172,16 @@ static apr_status_t open_store(const gate_server_options *options, server_rec *m
         return APR_SUCCESS;
     if (runtime.shm && old_children_remain()) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, main_server,
-                     "OIDCGateSessionStore, OIDCGateTokenStore: another size or file is taken at a restart that is not "
+                     "OIDCGateSessionStore, OIDCGateTokenStore: another size or file is taken at a "
+                     "restart that is not "
                      "graceful; until then the store stays as it is");
         return APR_SUCCESS;
     }
     status = settle_store(&wanted, &problem);
     if (status != APR_SUCCESS)
         ap_log_error(APLOG_MARK, runtime.shm ? APLOG_ERR : APLOG_CRIT, status, main_server,
-                     "OIDCGateSessionStore: %s%s", problem, runtime.shm ? "; the store stays as it was" : "");
+                     "OIDCGateSessionStore: %s%s", problem,
+                     runtime.shm ? "; the store stays as it was" : "");
     return runtime.shm ? APR_SUCCESS : status;
 }
 
@@ -188,7 +198,8 @@ static bool read_keys(const gate_server_options *options)
     made = gate_key_derive(&runtime.keys[0], gate_span_of(options->secret_key), purpose);
     runtime.world.key_count = 1;
     if (options->old_secret_key) {
-        made = made && gate_key_derive(&runtime.keys[1], gate_span_of(options->old_secret_key), purpose);
+        made = made &&
+               gate_key_derive(&runtime.keys[1], gate_span_of(options->old_secret_key), purpose);
         runtime.world.key_count = 2;
     }
     return made;
@@ -200,14 +211,16 @@ static bool start_once(apr_pool_t *process_pool)
     if (runtime.pool)
         return true;
     runtime.limit = gate_limit_make();
-    if (!runtime.limit || !gate_random_bytes(runtime.generated.bytes, GATE_KEY_BYTES)
-        || !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) || gate_fetch_setup() != APR_SUCCESS)
+    if (!runtime.limit || !gate_random_bytes(runtime.generated.bytes, GATE_KEY_BYTES) ||
+        !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) ||
+        gate_fetch_setup() != APR_SUCCESS)
         return false;
     runtime.pool = process_pool;
     return true;
 }
 
-int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *main_server)
 {
     const gate_server_options *options = gate_config_options();
 
@@ -215,7 +228,8 @@ int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || !options->used)
         return OK;
     if (!start_once(main_server->process->pool) || !read_keys(options)) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "no memory, no randomness or no cryptography to start with");
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server,
+                     "no memory, no randomness or no cryptography to start with");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (open_store(options, main_server) != APR_SUCCESS)
@@ -262,14 +276,18 @@ static apr_status_t watch(int state, void *data, apr_pool_t *pool)
 
 #define WATCH_EVERY_SECONDS 10
 
-int gate_runtime_watch(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server)
+int gate_runtime_watch(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *main_server)
 {
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
-    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *set = APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_get_instance) *get =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_get_instance);
+    APR_OPTIONAL_FN_TYPE(ap_watchdog_register_callback) *set =
+        APR_RETRIEVE_OPTIONAL_FN(ap_watchdog_register_callback);
     ap_watchdog_t *watchdog;
 
     /* Without mod_watchdog a visitor who meets an old document waits while it is fetched anew. */
-    if (!get || !set || !gate_config_options()->used || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+    if (!get || !set || !gate_config_options()->used ||
+        ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
         return OK;
     if (get(&watchdog, "_oidc_gate_", 0, 1, pconf) == APR_SUCCESS)
         set(watchdog, apr_time_from_sec(WATCH_EVERY_SECONDS), NULL, watch);

@@ -134,7 +134,8 @@ static void test_known_dead(void)
     ok(the.pauses == 0, "not a moment");
     gate_flight_end(&dead, GATE_IDP_ERROR, 100);
     plan.wait_seconds = 0;
-    is(join(), "LATE", "but for the one who took its place, of whom the dead cannot speak any more");
+    is(join(), "LATE",
+       "but for the one who took its place, of whom the dead cannot speak any more");
     the.gate.is_gone = NULL;
     the.gate.self = (gate_span){NULL, 0};
 }

@@ -264,7 +264,8 @@ static void test_known_dead_leader(void)
     world_wait(EXPIRED);
     die_over_it(s);
     fake_return(&the.store, &at_work);
-    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "nobody waits for a renewal whose process has died");
+    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401",
+       "nobody waits for a renewal whose process has died");
     ok(the.pauses == 0 && op.at[OP_TOKEN].calls == 1 && op_most_sent() == 1,
        "not a moment, and the refresh token is not sent again");
     bury();
@@ -282,8 +283,11 @@ static void test_dies_while_others_wait(void)
     gate_settings *s = begin();
     const gate_digest filed = fake_first(&the.store, GATE_STORE_SESSION)->key;
     const gate_span parts[] = {GATE_SPAN("renew"), {(const char *)filed.bytes, GATE_DIGEST_BYTES}};
-    const gate_flight_plan lease = {
-        .kind = GATE_STORE_DOCUMENT, .parts = parts, .count = 2, .lease_seconds = 20, .landed = never};
+    const gate_flight_plan lease = {.kind = GATE_STORE_DOCUMENT,
+                                    .parts = parts,
+                                    .count = 2,
+                                    .lease_seconds = 20,
+                                    .landed = never};
     gate_flight flight;
     gate_reason reason;
 
@@ -293,7 +297,8 @@ static void test_dies_while_others_wait(void)
     fake_return(&the.store, &before);
     gate_flight_join(&flight, request_at("GET", page, true), &the.gate, &lease, &reason);
     the.meanwhile = leader_dies;
-    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401", "who comes to lead knows what the dead has done");
+    is(said(ask_for(s, page)), "CHALLENGE refresh_failed 401",
+       "who comes to lead knows what the dead has done");
     ok(op_most_sent() == 1, "the refresh token is not sent again");
     bury();
 }
