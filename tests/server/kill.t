@@ -59,7 +59,7 @@ sub op_client { my ($client) = @_; return $client->{op} //= Gate::Client->new(po
 sub renew {
     my ($client, $number) = @_;
     my $name = "s$number";
-    $client->{mine} //= $client->sign_in('/fresh/x', op_client($client), $name);
+    $client->{mine} //= arrive($client, $name) // return;
     my $answer = $client->ask(GET => '/fresh/x', Cookie => $client->{mine});
     if ($answer->{status} == 401) {
         delete $client->{mine};

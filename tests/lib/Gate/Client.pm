@@ -146,7 +146,7 @@ sub sign_in {
     my ($self, $path, $op, $user) = @_;
     my ($back, $attempt) = $self->begin($path, $op, $user);
     my $answer = $self->browse($back, Cookie => $attempt);
-    return session_of($answer) // die "no session: $answer->{status} $answer->{body}\n";
+    return session_of($answer) // die "no session: $answer->{status}\n";
 }
 
 sub session_of {

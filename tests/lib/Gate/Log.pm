@@ -79,10 +79,11 @@ sub unexpected {
 }
 
 # The tests that a line at this byte may belong to: the one that ran then, and the one before it, as
-# a server may speak a moment late.
+# a server may speak a moment late. Not those that ended where they began: their servers have logs of their own.
 sub near {
     my ($tests, $at) = @_;
-    my @begun = sort { $b->{begin} <=> $a->{begin} } grep { ($_->{begin} // 9e15) <= $at } values %$tests;
+    my @heard = grep { ($_->{end} // 9e15) > ($_->{begin} // 9e15) || !defined $_->{end} } values %$tests;
+    my @begun = sort { $b->{begin} <=> $a->{begin} } grep { ($_->{begin} // 9e15) <= $at } @heard;
     return grep { defined } @begun[0, 1];
 }
 
