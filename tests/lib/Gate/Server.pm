@@ -191,12 +191,13 @@ sub children {
     return grep { slurp("/proc/$_/status") =~ /^Threads:\s+(\d+)/m && $1 > 4 } @all;
 }
 
-# Kills one of them; how many that were. httpd is in no hurry to put others in the place of the dead, but for a graceful restart, so
-# from time to time it gets one instead.
+# Kills one of them; how many that were. httpd is in no hurry to put others in the place of the dead,
+# but for a graceful restart, so it gets one instead before people have to wait for a free process.
 sub kill_one {
     my ($self) = @_;
     my @children = $self->children;
-    return kill KILL => $children[rand @children] if @children >= 4;
+    my $enough = $self->{mpm} eq 'prefork' ? 3.5 * ($self->{processes} // 4) : 4;
+    return kill KILL => $children[rand @children] if @children >= $enough;
     $self->graceful;
     return 0;
 }
