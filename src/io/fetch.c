@@ -457,6 +457,9 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
         return GATE_INTERNAL;
     CURLcode result = curl_easy_perform(t->by->curl);
     gate_reason reason = reason_of(result);
+    /* Nothing was sent, so nothing can have been acted upon: whoever asks may try again. */
+    if (reason == GATE_IDP_TIMEOUT && !t->sendings)
+        reason = GATE_IDP_UNREACHABLE;
     *message = t->refusal ? t->refusal : t->message[0] ? t->message : curl_easy_strerror(result);
     if (reason == GATE_OK && !read_answer(p, t, answer)) {
         *message = "the answer breaks off, or has no status that exists";
