@@ -202,6 +202,7 @@ static gate_decision refuse(const judging *j, gate_reason reason, const char *ca
     if (reason == GATE_IDP_REJECTED_GATEWAY && j->method == GATE_METHOD_INTROSPECTION) {
         decision.verb = GATE_CHALLENGE;
         decision.status = 401;
+        decision.told = GATE_TOKEN_INACTIVE;
     }
     decision.method = j->method;
     decision.cache = cache;

@@ -166,7 +166,7 @@ struct gate_request {
     const char *method;  /* "GET" */
     gate_span uri;       /* path and query as the browser sent them, "/app/x?a=1" */
     gate_span query;     /* absent where there is none */
-    const char *address; /* the caller's, for limits and the log */
+    const char *address; /* whose calls are counted together: the caller's, of IPv6 its /64 */
     bool is_navigation;  /* a browser is opening a page: only then is it sent away to sign in */
     bool is_subrequest;
     void *context;       /* the adapter's */
@@ -200,6 +200,7 @@ typedef struct gate_decision {
     gate_verb verb;
     gate_reason reason;
     int status;                            /* 200 for ADMIT; else what is answered */
+    gate_reason told;               /* what the caller is told, where that is another; else GATE_OK */
     const char *detail;                    /* for the log, never for the caller; NULL for none */
     gate_method method;                    /* which one judged, where known is true */
     bool known;                            /* identity is somebody */

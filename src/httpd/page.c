@@ -78,14 +78,9 @@ static void send_page(request_rec *r, const char *title, const char *text, const
     ap_rputs("</main>\n</body>\n</html>\n", r);
 }
 
-static gate_reason reason_of(const gate_state *state)
-{
-    return state->rule_reason ? state->rule_reason : state->decision.reason;
-}
-
 static const char *refusal_json(request_rec *r, const gate_state *state, int status)
 {
-    const gate_reason reason = reason_of(state);
+    const gate_reason reason = gate_state_told(state);
     const char *error = gate_reason_get(reason)->oauth_error;
     json_t *body = gate_json_own(r->pool, json_pack("{s:s, s:s, s:s, s:s}", "error", error ? error : wording_of(status)->error,
                                                     "error_description", gate_reason_get(reason)->remedy, "reason",
@@ -110,7 +105,7 @@ int gate_page_refusal(request_rec *r, const gate_state *state, int status)
 
     if (state->audience == GATE_FOR_PROGRAMS)
         return gate_page_json(r, refusal_json(r, state, status));
-    small = apr_psprintf(r->pool, "%s &middot; request %s", gate_reason_name(reason_of(state)),
+    small = apr_psprintf(r->pool, "%s &middot; request %s", gate_reason_name(gate_state_told(state)),
                          gate_span_for_html(r->pool, gate_span_of(state->id)));
     send_page(r, say->title, say->text, say->again ? "/" : NULL, "Start again", small);
     return OK;

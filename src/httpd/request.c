@@ -153,6 +153,17 @@ static gate_span asked_for(const request_rec *r)
     return gate_span_of(uri ? uri : "/");
 }
 
+/* Whoever has one address of IPv6 has a network of them, and so is counted as that. */
+static const char *counted_as(request_rec *r)
+{
+    const unsigned char *bytes = r->useragent_addr->ipaddr_ptr;
+
+    if (r->useragent_addr->family != APR_INET6 || IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)(const void *)bytes))
+        return r->useragent_ip;
+    return apr_psprintf(r->pool, "%02x%02x:%02x%02x:%02x%02x:%02x%02x::/64", bytes[0], bytes[1], bytes[2], bytes[3],
+                        bytes[4], bytes[5], bytes[6], bytes[7]);
+}
+
 gate_request gate_request_of(request_rec *r, gate_state *state)
 {
     const char *query = strchr(r->unparsed_uri, '?');
@@ -163,7 +174,7 @@ gate_request gate_request_of(request_rec *r, gate_state *state)
         .method = r->method,
         .uri = asked_for(r),
         .query = gate_span_of(query ? query + 1 : NULL),
-        .address = r->useragent_ip,
+        .address = counted_as(r),
         .is_navigation = is_navigation(r),
         /* An error document or a part of a page cannot send the browser away. */
         .is_subrequest = r->main || is_error_document(r),
@@ -227,6 +238,13 @@ void gate_log_decision(request_rec *r, const gate_state *state, const char *verb
                   level <= APLOG_WARNING ? named(p, "remedy", gate_reason_get(reason)->remedy, 400) : "");
 }
 
+gate_reason gate_state_told(const gate_state *state)
+{
+    if (state->rule_reason)
+        return state->rule_reason;
+    return state->decision.told ? state->decision.told : state->decision.reason;
+}
+
 static const char *realm_of(request_rec *r)
 {
     const char *name = ap_auth_name(r);
@@ -235,8 +253,9 @@ static const char *realm_of(request_rec *r)
 }
 
 /* Bearer first, the stronger; Basic only where programs' credentials are taken, and never for a browser, which would open its password box. */
-static void challenge(request_rec *r, const gate_state *state, gate_reason reason)
+static void challenge(request_rec *r, const gate_state *state)
 {
+    const gate_reason reason = gate_state_told(state);
     const gate_settings *s = state->settings;
     const gate_challenge bearer = {
         .realm = realm_of(r),
@@ -297,7 +316,7 @@ static int refuse(request_rec *r, gate_state *state, gate_reason reason, int sta
     send_headers(r, &state->decision);
     if (status == 401 || (status == 403 && gate_reason_get(reason)->oauth_error)
         || (status == 400 && gate_reason_get(reason)->oauth_error && state->settings))
-        challenge(r, state, reason);
+        challenge(r, state);
     gate_log_decision(r, state, "deny", status);
     prepare_page(r, status);
     return status;
@@ -587,6 +606,8 @@ int gate_check_rules(request_rec *r)
     status = ap_run_auth_checker(r);
     state->in_rules = false;
     if (status == OK) {
+        state->rule_reason = GATE_OK; /* of a rule whose neighbour granted */
+        state->refused_rule = NULL;
         if (!state->is_inherited)
             gate_log_decision(r, state, "allow", HTTP_OK);
         return OK;

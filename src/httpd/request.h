@@ -60,6 +60,9 @@ const char *gate_request_id(request_rec *r);
 /* Turns a decision into httpd's: headers of the answer, the one log line, and the status to return. Not for ADMIT. */
 int gate_answer_with(request_rec *r, gate_state *state);
 
+/* Why, as the caller is told. */
+gate_reason gate_state_told(const gate_state *state);
+
 /* The one log line of a decision. */
 void gate_log_decision(request_rec *r, const gate_state *state, const char *verb, int status);
 

@@ -162,7 +162,8 @@ row '3.5 where the provider refuses the asking client itself, the caller gets 40
     $_->reset for $op, $backend;
     my $answer = with('/introspectionroute/x', $token);
     denied $answer, 401;
-    like challenge_of($answer), qr/^Bearer /, 'a challenge';
+    like challenge_of($answer), qr/^Bearer realm="OpenID Connect", error="invalid_token"/, 'the token is of no use';
+    is json($answer)->{reason}, 'token_inactive', 'and no word of what is between the gate and its provider';
     calls_are $op, 'I1';
     log_like qr/\[oidc_gate:error\].*deny status=401 reason=idp_rejected_gateway/;
     $op->activate('c-api');
