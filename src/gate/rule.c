@@ -5,6 +5,8 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "base/quantity.h"
+
 #define MAX_CLAIMS_OF_KIND 2
 
 /* A rule over a list. A new one is a row here and a constant in rule.h. */
@@ -41,6 +43,9 @@ struct gate_rule {
     bool or_granted;
     const char *const *alternatives; /* each "a b", one space between words */
     int alternative_count;
+
+    /* acr and auth-age */
+    gate_step_up step_up; /* asks for nothing: another rule */
 };
 
 const char *gate_rule_kind_name(gate_rule_kind kind)
@@ -210,6 +215,57 @@ const char *gate_rule_list(apr_pool_t *p, gate_rule_kind kind, const char *const
     if (!problem)
         *rule = made;
     return problem;
+}
+
+/* All values together, which go into a cookie and into a header, and the longest age; a century of
+ * seconds fits any number that a provider reads. */
+#define ACR_VALUES_MAX_BYTES 512
+#define AUTH_AGE_MAX_SECONDS (APR_UINT64_C(100) * 366 * 24 * 3600)
+
+/* What acr_values may name, parted by spaces, in a quoted-string: as the words of a scope (RFC 6749
+ * section 3.3). */
+static bool is_acr_value(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
+            return false;
+    return *text;
+}
+
+const char *gate_rule_acr(apr_pool_t *p, const char *const *words, const gate_rule **rule)
+{
+    const char *values = NULL;
+    for (; *words; words++) {
+        if (!is_acr_value(*words))
+            return apr_psprintf(p,
+                                "\"%s\" is no value of acr: write one or more words apart, of "
+                                "printable ASCII without quotes and backslashes",
+                                *words);
+        values = apr_pstrcat(p, values ? values : "", values ? " " : "", *words, NULL);
+    }
+    if (!values)
+        return "nothing to require: write VALUE..., as the provider names its levels of sign-in";
+    if (strlen(values) > ACR_VALUES_MAX_BYTES)
+        return apr_psprintf(p, "the values are longer than %d bytes together",
+                            ACR_VALUES_MAX_BYTES);
+    gate_rule *made = apr_pcalloc(p, sizeof *made);
+    made->step_up.acr_values = values;
+    *rule = made;
+    return NULL;
+}
+
+const char *gate_rule_auth_age(apr_pool_t *p, const char *const *words, const gate_rule **rule)
+{
+    apr_uint64_t seconds;
+    if (!words[0] || words[1])
+        return "write one DURATION, as in auth-age 5m";
+    if (!gate_duration_read(gate_span_of(words[0]), AUTH_AGE_MAX_SECONDS, &seconds) || !seconds)
+        return apr_psprintf(p, "\"%s\" is no age: write a number with s, m, h or d, as in 5m",
+                            words[0]);
+    gate_rule *made = apr_pcalloc(p, sizeof *made);
+    made->step_up.max_age = (apr_int64_t)seconds;
+    *rule = made;
+    return NULL;
 }
 
 /* -- matching -- */
@@ -469,8 +525,8 @@ static void describe_list(note *n, const gate_rule *rule, const gate_identity *i
     }
 }
 
-gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p,
-                            const char **detail)
+static gate_reason check_lists(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p,
+                               const char **detail)
 {
     const gate_reason reason =
         rule->kind ? check_list(rule, identity) : check_tests(rule, identity);
@@ -485,7 +541,20 @@ gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity
     return reason;
 }
 
+gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,
+                            gate_rule_time time, apr_pool_t *p, const char **detail)
+{
+    if (gate_rule_step_up(rule))
+        return gate_step_up_check(&rule->step_up, identity, time.now, time.skew, p, detail);
+    return check_lists(rule, identity, p, detail);
+}
+
 const char *gate_rule_scope_needed(const gate_rule *rule)
 {
     return rule->kind == &kinds[GATE_RULE_SCOPE] ? rule->alternatives[0] : NULL;
+}
+
+const gate_step_up *gate_rule_step_up(const gate_rule *rule)
+{
+    return gate_step_up_is_asked(&rule->step_up) ? &rule->step_up : NULL;
 }

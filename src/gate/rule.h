@@ -7,6 +7,7 @@
 
 #include "base/reason.h"
 #include "gate/claims.h"
+#include "gate/step_up.h"
 
 /* Regular expressions are the server's: gate/ knows none of its own. */
 typedef struct gate_regex_engine {
@@ -51,15 +52,30 @@ const char *gate_rule_kind_name(gate_rule_kind kind);
 const char *gate_rule_list(apr_pool_t *p, gate_rule_kind kind, const char *const *words,
                            const gate_rule **rule);
 
+/* acr VALUE...  The claim acr is one of them, to the letter. */
+const char *gate_rule_acr(apr_pool_t *p, const char *const *words, const gate_rule **rule);
+
+/* auth-age DURATION  The claim auth_time is not longer ago than that. */
+const char *gate_rule_auth_age(apr_pool_t *p, const char *const *words, const gate_rule **rule);
+
+/* When a rule is asked, and how far clocks may differ. */
+typedef struct gate_rule_time {
+    apr_int64_t now; /* seconds since 1970 */
+    int skew;        /* seconds */
+} gate_rule_time;
+
 /* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value),
- * SCOPE_MISSING. Nobody (NULL) has no claims. detail may be NULL, which costs least; on a refusal
- * *detail gets what the claim was, escaped, in at most GATE_RULE_DETAIL_BYTES. Pure: same rule and
- * identity, same answer, any number of times. */
-gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p,
-                            const char **detail);
+ * SCOPE_MISSING, ACR_UNMET. Nobody (NULL) has no claims. detail may be NULL, which costs least; on
+ * a refusal *detail gets what the claim was, escaped, in at most GATE_RULE_DETAIL_BYTES. Pure: same
+ * rule, identity and time, same answer, any number of times. */
+gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,
+                            gate_rule_time time, apr_pool_t *p, const char **detail);
 
 /* What a scope rule would need, as a challenge says it (its first alternative: "a b"); NULL for
  * other rules. */
 const char *gate_rule_scope_needed(const gate_rule *rule);
+
+/* What an acr or auth-age rule wants; NULL for other rules. */
+const gate_step_up *gate_rule_step_up(const gate_rule *rule);
 
 #endif

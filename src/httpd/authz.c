@@ -124,6 +124,11 @@ static const gate_state *state_of(request_rec *r)
     return settings ? gate_state_for(r, settings) : NULL;
 }
 
+static gate_rule_time time_of(request_rec *r, const gate_state *state)
+{
+    return (gate_rule_time){apr_time_sec(r->request_time), state->settings->skew};
+}
+
 /* Notes the first refusal for the log; httpd may ask any number of rules, any number of times. */
 static authz_status check(request_rec *r, const char *kind, const char *line, const gate_rule *rule)
 {
@@ -134,7 +139,7 @@ static authz_status check(request_rec *r, const char *kind, const char *line, co
 
     if (!r->user || !known || !known->decision.known)
         return AUTHZ_DENIED_NO_USER;
-    reason = gate_rule_check(rule, known->decision.identity, r->pool, &detail);
+    reason = gate_rule_check(rule, known->decision.identity, time_of(r, known), r->pool, &detail);
     if (reason == GATE_OK)
         return AUTHZ_GRANTED;
     if (state && !state->rule_reason) {

@@ -21,6 +21,8 @@ static bool matches(const void *regex, gate_span text)
 
 static const gate_regex_engine engine = {compile, matches};
 
+static const gate_rule_time now = {1750000000, 30};
+
 static const char *read_rule(apr_pool_t *p, const char *const *words, const gate_rule **rule)
 {
     if (!words[0])
@@ -28,6 +30,10 @@ static const char *read_rule(apr_pool_t *p, const char *const *words, const gate
     for (int kind = 0; kind < GATE_RULE_KIND_COUNT; kind++)
         if (!strcmp(words[0], gate_rule_kind_name((gate_rule_kind)kind)))
             return gate_rule_list(p, (gate_rule_kind)kind, words + 1, rule);
+    if (!strcmp(words[0], "acr"))
+        return gate_rule_acr(p, words + 1, rule);
+    if (!strcmp(words[0], "auth-age"))
+        return gate_rule_auth_age(p, words + 1, rule);
     return gate_rule_claim(p, words, &engine, rule);
 }
 
@@ -42,12 +48,12 @@ static bool is_printable(const char *text)
 static void judge(apr_pool_t *p, const gate_rule *rule, const gate_identity *identity)
 {
     const char *detail = NULL;
-    const gate_reason reason = gate_rule_check(rule, identity, p, &detail);
+    const gate_reason reason = gate_rule_check(rule, identity, now, p, &detail);
     FUZZ_CHECK(reason == GATE_OK || reason == GATE_CLAIM_MISSING || reason == GATE_CLAIM_MISMATCH ||
-               reason == GATE_SCOPE_MISSING);
+               reason == GATE_SCOPE_MISSING || reason == GATE_ACR_UNMET);
     FUZZ_CHECK((reason == GATE_OK) == (detail == NULL));
     FUZZ_CHECK(!detail || (strlen(detail) <= GATE_RULE_DETAIL_BYTES && is_printable(detail)));
-    FUZZ_CHECK(gate_rule_check(rule, identity, p, NULL) == reason);
+    FUZZ_CHECK(gate_rule_check(rule, identity, now, p, NULL) == reason);
 }
 
 static void try_input(apr_pool_t *p, gate_span input)
@@ -60,7 +66,9 @@ static void try_input(apr_pool_t *p, gate_span input)
         return;
     const char *needed = gate_rule_scope_needed(rule);
     FUZZ_CHECK(!needed || *needed);
-    FUZZ_CHECK(gate_rule_check(rule, NULL, p, NULL) != GATE_OK);
+    const gate_step_up *step_up = gate_rule_step_up(rule);
+    FUZZ_CHECK(!step_up || !step_up->acr_values || *step_up->acr_values);
+    FUZZ_CHECK(gate_rule_check(rule, NULL, now, p, NULL) != GATE_OK);
     judge(p, rule, NULL);
     judge(p, rule, who_of(p, input));
 }

@@ -40,6 +40,9 @@ static bool match_posix(const void *regex, gate_span text)
 
 static const gate_regex_engine posix = {compile_posix, match_posix};
 
+/* As rules.table says. */
+static const gate_rule_time now = {1750000000, 30};
+
 /* -- a rule as it stands behind Require -- */
 
 /* Words as httpd parts them: blanks between, quotes around, a backslash before a quote or a
@@ -74,6 +77,10 @@ static const char *read_rule(apr_pool_t *p, const char *line, const gate_rule **
     *rule = NULL;
     if (!strcmp(words[0], "claim"))
         return gate_rule_claim(p, words + 1, &posix, rule);
+    if (!strcmp(words[0], "acr"))
+        return gate_rule_acr(p, words + 1, rule);
+    if (!strcmp(words[0], "auth-age"))
+        return gate_rule_auth_age(p, words + 1, rule);
     for (int kind = 0; kind < GATE_RULE_KIND_COUNT; kind++)
         if (!strcmp(words[0], gate_rule_kind_name((gate_rule_kind)kind)))
             return gate_rule_list(p, (gate_rule_kind)kind, words + 1, rule);
@@ -93,7 +100,7 @@ static const char *judge(apr_pool_t *p, const char *line, const char *claims)
     const gate_rule *rule;
     if (read_rule(p, line, &rule))
         return "config_error";
-    return gate_reason_name(gate_rule_check(rule, identity_of(p, claims), p, NULL));
+    return gate_reason_name(gate_rule_check(rule, identity_of(p, claims), now, p, NULL));
 }
 
 /* -- the table -- */
@@ -162,6 +169,19 @@ static void problems(apr_pool_t *p)
         {"scope claim= read", "claim= names no claim"},
         {"scope read claim=scp", "must be the first word"},
         {"scope \"\"", "would admit everybody"},
+        {"acr", "nothing to require"},
+        {"acr \"\"", "\"\" is no value of acr"},
+        {"acr \"gold silver\"", "write one or more words apart"},
+        {"acr gold \"a\\\"b\"", "is no value of acr"},
+        {"acr caf\xc3\xa9", "is no value of acr"},
+        {"auth-age", "write one DURATION"},
+        {"auth-age 5m 10m", "write one DURATION"},
+        {"auth-age 0", "\"0\" is no age"},
+        {"auth-age 0m", "\"0m\" is no age"},
+        {"auth-age -5m", "\"-5m\" is no age"},
+        {"auth-age 5x", "\"5x\" is no age"},
+        {"auth-age \"\"", "\"\" is no age"},
+        {"auth-age 99999999999999999999", "is no age"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const gate_rule *rule;
@@ -204,10 +224,16 @@ static void details(apr_pool_t *p)
         {"scope read", "[\"openid email\"]", "the granted scope is 'openid email'"},
         {"group staff", "{\"email\":1}",
          "there is no claim groups (claims are known from id_token)"},
+        {"acr gold", "{\"acr\":\"bron\\nze\"}", "acr is 'bron\\x0aze'"},
+        {"acr gold", "{\"acr\":[\"gold\"]}", "there is no claim acr"},
+        {"auth-age 5m", "{\"acr\":\"gold\"}", "there is no claim auth_time"},
+        {"auth-age 5m", "{\"auth_time\":1749999600}", "auth_time is 400 seconds ago"},
+        {"auth-age 5m", "{\"auth_time\":1750000031}", "auth_time is -31 seconds ago"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *detail = NULL;
-        gate_rule_check(rule_of(p, cases[i].line), identity_of(p, cases[i].claims), p, &detail);
+        gate_rule_check(rule_of(p, cases[i].line), identity_of(p, cases[i].claims), now, p,
+                        &detail);
         is(detail, cases[i].want, "%s of %s", cases[i].line, cases[i].claims);
     }
 }
@@ -237,12 +263,12 @@ static void details_are_bounded(apr_pool_t *p)
     };
     for (size_t i = 0; i < COUNT(claims); i++) {
         const char *detail = NULL;
-        gate_rule_check(rule, identity_of(p, claims[i]), p, &detail);
+        gate_rule_check(rule, identity_of(p, claims[i]), now, p, &detail);
         ok(detail && strlen(detail) <= GATE_RULE_DETAIL_BYTES, "a detail is short: %s", detail);
         ok(!gate_span_has_control(gate_span_of(detail)), "and has nothing that moves a cursor");
     }
     const char *detail = NULL;
-    gate_rule_check(rule, identity_of(p, many(p, 400, "staf")), p, &detail);
+    gate_rule_check(rule, identity_of(p, many(p, 400, "staf")), now, p, &detail);
     ok(strstr(detail, "'staf', ... ") && strstr(detail, " more]"),
        "it says how many it leaves out: %s", detail);
 
@@ -251,20 +277,25 @@ static void details_are_bounded(apr_pool_t *p)
         line = apr_psprintf(p, "%s a-claim-%d:1", line, i);
         names = apr_psprintf(p, "%s,\"a-claim-%d\":2", names, i);
     }
-    gate_rule_check(rule_of(p, line), identity_of(p, apr_pstrcat(p, names, "}", NULL)), p, &detail);
+    gate_rule_check(rule_of(p, line), identity_of(p, apr_pstrcat(p, names, "}", NULL)), now, p,
+                    &detail);
     ok(strlen(detail) <= GATE_RULE_DETAIL_BYTES, "so is that of a rule with 60 claims: %s", detail);
 }
 
 static void nobody(apr_pool_t *p)
 {
     const char *detail = NULL;
-    ok(gate_rule_check(rule_of(p, "claim a:1"), NULL, p, &detail) == GATE_CLAIM_MISSING,
+    ok(gate_rule_check(rule_of(p, "claim a:1"), NULL, now, p, &detail) == GATE_CLAIM_MISSING,
        "nobody has no claims");
     is(detail, "there is no claim a (nobody is signed in)", "and the log says so");
-    ok(gate_rule_check(rule_of(p, "scope a"), NULL, p, &detail) == GATE_SCOPE_MISSING,
+    ok(gate_rule_check(rule_of(p, "scope a"), NULL, now, p, &detail) == GATE_SCOPE_MISSING,
        "nobody has no scope");
-    ok(gate_rule_check(rule_of(p, "role a"), NULL, p, NULL) == GATE_CLAIM_MISSING,
+    ok(gate_rule_check(rule_of(p, "role a"), NULL, now, p, NULL) == GATE_CLAIM_MISSING,
        "nobody has no role");
+    ok(gate_rule_check(rule_of(p, "acr a"), NULL, now, p, &detail) == GATE_ACR_UNMET,
+       "nobody signed in in any way");
+    ok(gate_rule_check(rule_of(p, "auth-age 5m"), NULL, now, p, NULL) == GATE_ACR_UNMET,
+       "nor at any time");
 }
 
 /* A client, or a person, of that name. */
@@ -289,17 +320,17 @@ static void clients(apr_pool_t *p)
                                         "scope claim=sub alice", "claim x:y sub:alice"};
     for (size_t i = 0; i < COUNT(rules); i++) {
         const gate_rule *rule = rule_of(p, rules[i]);
-        ok(gate_rule_check(rule, caller(p, "alice", false), p, NULL) == GATE_OK,
+        ok(gate_rule_check(rule, caller(p, "alice", false), now, p, NULL) == GATE_OK,
            "Require %s admits alice", rules[i]);
-        ok(gate_rule_check(rule, caller(p, "alice", true), p, NULL) != GATE_OK,
+        ok(gate_rule_check(rule, caller(p, "alice", true), now, p, NULL) != GATE_OK,
            "and no client that is called alice (RFC 9700 4.15)");
     }
     const char *detail = NULL;
-    ok(gate_rule_check(rule_of(p, "claim sub:alice"), caller(p, "alice", true), p, &detail) ==
+    ok(gate_rule_check(rule_of(p, "claim sub:alice"), caller(p, "alice", true), now, p, &detail) ==
            GATE_CLAIM_MISMATCH,
        "which is another value, not a missing one");
     is(detail, "a client is no user", "and the log says so");
-    ok(gate_rule_check(rule_of(p, "claim client_id:c"), caller(p, "alice", true), p, NULL) ==
+    ok(gate_rule_check(rule_of(p, "claim client_id:c"), caller(p, "alice", true), now, p, NULL) ==
            GATE_OK,
        "a rule about clients admits it");
 }
@@ -316,9 +347,9 @@ static void words_are_copied(apr_pool_t *p)
     memset(word, 'x', strlen(word));
     const gate_identity *identity =
         identity_of(p, "[{\"access_token\":{\"groups\":[\"boss\",\"staff\"]}}]");
-    ok(gate_rule_check(by_value, identity, p, NULL) == GATE_OK,
+    ok(gate_rule_check(by_value, identity, now, p, NULL) == GATE_OK,
        "it does not need the words any more");
-    ok(gate_rule_check(by_list, identity, p, NULL) == GATE_OK, "nor does the other");
+    ok(gate_rule_check(by_list, identity, now, p, NULL) == GATE_OK, "nor does the other");
 }
 
 static void scopes_needed(apr_pool_t *p)
@@ -329,6 +360,23 @@ static void scopes_needed(apr_pool_t *p)
        "of another claim too");
     ok(!gate_rule_scope_needed(rule_of(p, "group staff")), "a group is no scope");
     ok(!gate_rule_scope_needed(rule_of(p, "claim scope:read")), "nor is a claim");
+}
+
+static void steps_up(apr_pool_t *p)
+{
+    const gate_step_up *acr = gate_rule_step_up(rule_of(p, "acr gold silver"));
+    const gate_step_up *age = gate_rule_step_up(rule_of(p, "auth-age 2h"));
+    is(acr->acr_values, "gold silver", "a rule says which acr_values it wants");
+    ok(acr->max_age == 0, "and no age");
+    ok(age->max_age == 7200, "another says which max_age");
+    ok(!age->acr_values, "and no acr_values");
+    ok(!gate_rule_step_up(rule_of(p, "claim acr:gold")), "a claim rule about acr only refuses");
+    ok(!gate_rule_step_up(rule_of(p, "scope gold")), "so does a scope");
+    char *values = apr_pstrcat(p, "acr ", NULL);
+    for (int i = 0; i < 52; i++)
+        values = apr_pstrcat(p, values, " 123456789", NULL);
+    const gate_rule *rule;
+    ok(strstr(read_rule(p, values, &rule), "longer than 512 bytes"), "a list of acrs has an end");
 }
 
 static void kinds(void)
@@ -353,6 +401,7 @@ int main(int argc, char **argv)
     clients(p);
     words_are_copied(p);
     scopes_needed(p);
+    steps_up(p);
     kinds();
     apr_pool_destroy(p);
     apr_terminate();

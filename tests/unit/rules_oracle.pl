@@ -189,10 +189,34 @@ sub judge_list {
     return $kind->{mismatch};
 }
 
+# The moment at which all rules are judged, and how far clocks may differ.
+my ($NOW, $SKEW) = (1_750_000_000, 30);
+my %UNITS = ('' => 1, s => 1, m => 60, h => 3600, d => 86400);
+
+sub judge_acr {
+    my ($who, @words) = @_;
+    return 'config_error' if !@words || grep { !/\A[!#-\[\]-~]+\z/ } @words;
+    my $acr = find_claim($who, 'acr');
+    return $acr && $acr->[0] eq 'string' && grep({ $_ eq $acr->[1] } @words) ? 'ok' : 'acr_unmet';
+}
+
+# Of the first source that has one; a top-level claim alone.
+sub judge_age {
+    my ($who, @words) = @_;
+    return 'config_error' if @words != 1;
+    my ($number, $unit) = $words[0] =~ /\A([0-9]{1,9})([smhd]?)\z/ or return 'config_error';
+    my $age = $number * $UNITS{$unit} or return 'config_error';
+    my ($time) = map { $_->[1] } grep { $_->[0] eq 'auth_time' } map { @{ $_->[1] } } @{ $who->{sets} };
+    return 'acr_unmet' if !$time || $time->[0] ne 'number';
+    return $time->[1] <= $NOW + $SKEW && $NOW - $time->[1] <= $age + $SKEW ? 'ok' : 'acr_unmet';
+}
+
 sub judge {
     my ($line, $json) = @_;
     my ($kind, @words) = part($line);
     my $who = parse_claims($json);
+    return judge_acr($who, @words) if $kind eq 'acr';
+    return judge_age($who, @words) if $kind eq 'auth-age';
     return $kind eq 'claim' ? judge_claim($who, @words) : judge_list($KINDS{$kind}, $who, @words);
 }
 

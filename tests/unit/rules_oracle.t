@@ -66,7 +66,16 @@ sub random_set {
     return '{' . join(',', map { quote_json($_) . ':' . random_value($depth) } @names) . '}';
 }
 
+# How and when somebody signed in, mostly near the limits.
+sub random_sign_in {
+    my @acr = map { '"acr":' . one_of(map { qq("$_") } qw(x y xx X)) } 1 .. rand 2;
+    my @time = map { '"auth_time":' . (1_750_000_000 - one_of(-31, -30, 0, 60, 90, 91, 330, 331, 4000)) } 1 .. rand 3 > 1;
+    return '{' . join(',', @acr, @time, rand() < 0.1 ? one_of('"b":"x"', '"c":1') : ()) . '}';
+}
+
 sub random_claims {
+    return rand() < 0.7 ? random_sign_in() : '[{"userinfo":' . random_sign_in() . '},{"id_token":' . random_sign_in() . '}]'
+        if $_[0] =~ /\A(?:acr|auth-age)/;
     return random_set(0) if rand() < 0.3;
     my @sources = shuffle(qw(id_token userinfo access_token));
     my @sets = map { qq({"$_":) . random_set(0) . '}' } @sources[0 .. int(rand 4) - 1];
@@ -92,7 +101,14 @@ sub random_test {
     return $name . one_of(':' . some_word(), ':' . some_word(), '~' . one_of(@PATTERNS), rand() < 0.1 ? '' : ':x');
 }
 
+sub random_step_up {
+    my $words = one_of(0 .. 20) ? 1 + int rand 2 : 0;
+    return join ' ', 'acr', map { quote_word(one_of(qw(x x y 7), 'x y')) } 1 .. $words if rand() < 0.5;
+    return join ' ', 'auth-age', map { one_of(qw(60 1m 60s 5m 5m 1h 1d 0)) } 1 .. one_of(1, 1, 1, $words);
+}
+
 sub random_rule {
+    return random_step_up() if rand() < 0.15;
     my $kind = one_of(qw(claim claim scope role group));
     my @words = map { $kind eq 'claim' ? random_test() : some_word() } 1 .. rand(10) < 9 ? 1 + int rand 3 : 0;
     unshift @words, 'claim=' . random_name() if $kind ne 'claim' && rand() < 0.5;
@@ -129,7 +145,8 @@ diag("$cases random cases, seed $seed") if $cases > 2000;
 my (@lines, @wanted, %met);
 for (1 .. $cases) {
     $narrow = rand() < 0.5;
-    my ($require, $claims) = (random_rule(), random_claims());
+    my $require = random_rule();
+    my $claims = random_claims($require);
     push @lines, "$require\t$claims\n";
     push @wanted, Gate::RulesOracle::judge($require, $claims);
     $met{ $wanted[-1] }++;
@@ -140,6 +157,6 @@ my @differences = grep { ($got[$_] // 'nothing') ne $wanted[$_] } 0 .. $#lines;
 ok(!@differences, "gate and oracle agree on $cases random cases (seed $seed)");
 diag("gate: $got[$_], oracle: $wanted[$_], for $lines[$_]") for grep { defined } @differences[0 .. 9];
 cmp_ok($met{$_} // 0, '>', $cases / 100, "$_ is met often enough to mean something")
-    for qw(ok claim_missing claim_mismatch scope_missing config_error);
+    for qw(ok claim_missing claim_mismatch scope_missing acr_unmet config_error);
 
 done_testing();
