@@ -143,3 +143,25 @@ gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_wo
         gate_add_cookie(&decision, gate_session_cookie_end(q, s));
     return decision;
 }
+
+/* Whether whoever opens a page here may be sent away to sign in. */
+static bool signs_people_in(const gate_settings *s)
+{
+    return s->on_unauthenticated == GATE_UNAUTHENTICATED_AUTO ||
+           s->on_unauthenticated == GATE_UNAUTHENTICATED_LOGIN;
+}
+
+gate_decision gate_decide_step_up(const gate_request *q, const gate_settings *s, gate_world *w,
+                                  const gate_decision *admitted, const gate_step_up *need)
+{
+    const gate_login_plan plan = {
+        .return_to = q->uri,
+        .reason = GATE_ACR_UNMET,
+        .step_up = *need,
+    };
+
+    if (admitted->method != GATE_METHOD_CODE || !q->is_navigation || q->is_subrequest ||
+        !signs_people_in(s))
+        return gate_refuse(GATE_ACR_UNMET, NULL);
+    return gate_login_begin(q, s, w, &plan);
+}

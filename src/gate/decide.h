@@ -5,8 +5,16 @@
 #define GATE_GATE_DECIDE_H
 
 #include "gate/gate.h"
+#include "gate/step_up.h"
 
 /* The whole decision but for the Require rules, which httpd asks for itself (rule.h). */
 gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_world *w);
+
+/* What becomes of somebody whom a rule would let in, had they signed in more strongly or more
+ * recently. REDIRECT: a person in a session of their own, who opens a page, is sent back to the
+ * provider with what is asked for. CHALLENGE: anybody else (RFC 9470 section 3). FAIL where the
+ * provider's metadata cannot be had. `admitted` is what gate_decide said. */
+gate_decision gate_decide_step_up(const gate_request *q, const gate_settings *s, gate_world *w,
+                                  const gate_decision *admitted, const gate_step_up *need);
 
 #endif

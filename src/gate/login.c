@@ -30,11 +30,23 @@
 static const char purpose[] = "login";
 
 typedef struct login_attempt {
-    apr_int64_t created, again;
-    gate_span settings, realm, state, nonce, verifier, return_to;
+    apr_int64_t created, again, max_age;
+    gate_span settings, realm, state, nonce, verifier, return_to, acr_values;
 } login_attempt;
 
-enum { CREATED, AGAIN, SETTINGS, REALM, STATE, NONCE, VERIFIER, RETURN_TO, ATTEMPT_TEXTS };
+enum {
+    CREATED,
+    AGAIN,
+    MAX_AGE,
+    SETTINGS,
+    REALM,
+    STATE,
+    NONCE,
+    VERIFIER,
+    RETURN_TO,
+    ACR_VALUES,
+    ATTEMPT_TEXTS
+};
 
 /* An attempt's cookie as it was found in the request. */
 typedef struct found_attempt {
@@ -58,12 +70,14 @@ static bool seal_attempt(const gate_request *q, const gate_site *site, gate_worl
 
     gate_pack_add_number(q->pool, &pack, attempt->created);
     gate_pack_add_number(q->pool, &pack, attempt->again);
+    gate_pack_add_number(q->pool, &pack, attempt->max_age);
     gate_pack_add(&pack, attempt->settings);
     gate_pack_add(&pack, attempt->realm);
     gate_pack_add(&pack, attempt->state);
     gate_pack_add(&pack, attempt->nonce);
     gate_pack_add(&pack, attempt->verifier);
     gate_pack_add(&pack, attempt->return_to);
+    gate_pack_add(&pack, attempt->acr_values);
     plain = gate_pack_bytes(q->pool, &pack);
     sealed = gate_box_seal(q->pool, &w->keys[0], purpose, gate_span_of(site->origin), plain,
                            w->random, &box);
@@ -92,8 +106,10 @@ static bool open_attempt(const gate_request *q, const gate_site *site, gate_worl
     attempt->nonce = texts[NONCE];
     attempt->verifier = texts[VERIFIER];
     attempt->return_to = texts[RETURN_TO];
+    attempt->acr_values = texts[ACR_VALUES];
     return gate_pack_number(texts[CREATED], &attempt->created) &&
-           gate_pack_number(texts[AGAIN], &attempt->again);
+           gate_pack_number(texts[AGAIN], &attempt->again) &&
+           gate_pack_number(texts[MAX_AGE], &attempt->max_age);
 }
 
 /* --- the cookies --- */
@@ -247,6 +263,27 @@ static gate_span safe_return(gate_span wanted)
     return wanted.len <= RETURN_TO_MAX_BYTES && gate_url_is_local(wanted) ? wanted : GATE_SPAN("/");
 }
 
+/* What is configured, but for what a rule wants otherwise. */
+static const gate_form *parameters(apr_pool_t *p, const gate_settings *s, const gate_step_up *need)
+{
+    const gate_form *configured = s->authorization_params;
+    gate_form *form = gate_form_make(p);
+
+    if (!gate_step_up_is_asked(need))
+        return configured;
+    for (int i = 0; configured && i < configured->pairs->nelts; i++) {
+        const gate_pair *pair = &APR_ARRAY_IDX(configured->pairs, i, gate_pair);
+
+        if (!(need->acr_values && gate_span_is(pair->name, "acr_values")) &&
+            !(need->max_age && gate_span_is(pair->name, "max_age")))
+            gate_form_add(form, gate_span_dup(p, pair->name), pair->value);
+    }
+    gate_form_add_text(form, "acr_values", need->acr_values);
+    if (need->max_age)
+        gate_form_add_text(form, "max_age", apr_psprintf(p, "%" APR_INT64_T_FMT, need->max_age));
+    return form;
+}
+
 gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, gate_world *w,
                                const gate_login_plan *plan)
 {
@@ -256,12 +293,14 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
     const login_attempt attempt = {
         .created = q->now,
         .again = plan->again,
+        .max_age = plan->step_up.max_age,
         .settings = gate_span_of(s->name),
         .realm = {(const char *)s->realm.fingerprint.bytes, GATE_DIGEST_BYTES},
         .state = gate_span_of(state),
         .nonce = gate_span_of(nonce),
         .verifier = gate_span_of(verifier),
         .return_to = safe_return(plan->return_to),
+        .acr_values = gate_span_of(plan->step_up.acr_values),
     };
     gate_authorize request = {
         .client_id = s->realm.client_id,
@@ -270,7 +309,7 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
         .state = state,
         .nonce = nonce,
         .verifier = verifier,
-        .extra = s->authorization_params,
+        .extra = parameters(q->pool, s, &plan->step_up),
     };
     const char *detail = NULL, *text, *url;
     gate_decision decision;
@@ -289,6 +328,9 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
 }
 
 /* --- and back --- */
+
+/* How long a page may take to be asked for behind the callback, and its rules still hold. */
+#define LANDING_SECONDS 5
 
 /* What a callback is finished with. */
 typedef struct landing {
@@ -399,17 +441,58 @@ static gate_reason redeem(landing *l, gate_token_set *tokens)
                : reason;
 }
 
-/* The max_age that the configuration asks for (OIDC Core section 3.1.2.1), counted from when the
- * browser was sent away; 0 where it asks for none. */
+/* How a rule wants the person to have signed in. */
+static gate_step_up asked(const landing *l)
+{
+    const gate_span acr_values = l->attempt->acr_values;
+
+    return (gate_step_up){
+        .acr_values = acr_values.ptr ? gate_span_dup(l->q->pool, acr_values) : NULL,
+        .max_age = l->attempt->max_age,
+    };
+}
+
+/* The max_age that was asked for (OIDC Core section 3.1.2.1), counted from when the browser was
+ * sent away; 0 where none was. */
 static apr_int64_t max_age_of(const landing *l)
 {
     const gate_form *params = l->s->authorization_params;
     const gate_span text = params ? gate_form_get(params, "max_age") : (gate_span){NULL, 0};
-    apr_uint64_t seconds;
+    apr_uint64_t seconds = (apr_uint64_t)l->attempt->max_age;
 
-    if (!text.ptr || !gate_span_number(text, APR_INT32_MAX, &seconds))
+    if (!seconds && (!text.ptr || !gate_span_number(text, APR_INT32_MAX, &seconds)))
         return 0;
     return (apr_int64_t)seconds + (l->q->now - l->attempt->created) + 1;
+}
+
+/* Whether signing in again has brought what the rule wants. The rule will be asked again in a
+ * moment, of the same claims: unless it admits then, the person is refused here, or their browser
+ * would be sent to and fro without end. */
+static gate_reason check_step_up(landing *l, gate_span identity)
+{
+    const gate_step_up need = asked(l);
+    const apr_int64_t now = l->w->clock();
+    const apr_int64_t half = need.max_age / 2;
+    const apr_int64_t moment = half < LANDING_SECONDS ? half : LANDING_SECONDS;
+    const gate_identity *who = gate_identity_open(identity);
+    apr_pool_t *p = l->q->pool;
+    gate_reason reason = gate_step_up_check(&need, who, now, l->s->skew, p, &l->detail);
+
+    if (reason == GATE_OK)
+        reason = gate_step_up_check(&need, who, now + moment, l->s->skew, p, &l->detail);
+    return reason;
+}
+
+/* A browser at the callback is nobody who could answer a challenge. */
+static gate_decision not_signed_in(gate_reason reason, const char *detail)
+{
+    gate_decision decision = gate_refuse(reason, detail);
+
+    if (reason == GATE_ACR_UNMET) {
+        decision.verb = GATE_REFUSE;
+        decision.status = 403;
+    }
+    return decision;
 }
 
 /* A session that the browser still has is replaced, never taken over. */
@@ -444,9 +527,11 @@ static gate_decision sign_in(landing *l)
     if (reason == GATE_OK)
         reason = gate_identify(l->q, l->s, l->w, &set, &want, &identity, &tokens, &l->detail);
     if (reason == GATE_OK)
+        reason = check_step_up(l, identity);
+    if (reason == GATE_OK)
         reason = gate_session_create(l->q, l->s, l->w, identity, &tokens, &cookie);
     if (reason != GATE_OK)
-        return gate_refuse(reason, l->detail);
+        return not_signed_in(reason, l->detail);
     end_former(l);
     decision = gate_send_to(l->q, gate_span_dup(l->q->pool, l->attempt->return_to));
     decision.known = true;
@@ -462,6 +547,7 @@ static gate_decision land(landing *l)
         .return_to = l->attempt->return_to,
         .reason = GATE_STATE_EXPIRED,
         .again = true,
+        .step_up = asked(l),
     };
 
     l->s = l->site->find(l->site, gate_span_dup(l->q->pool, l->attempt->settings));

@@ -6,6 +6,7 @@
 #define GATE_GATE_LOGIN_H
 
 #include "gate/gate.h"
+#include "gate/step_up.h"
 
 /* How long a login may take, and how many of one browser may be under way at once. */
 #define GATE_LOGIN_SECONDS  600
@@ -17,6 +18,9 @@ typedef struct gate_login_plan {
                             is taken */
     gate_reason reason;  /* why it is begun, for the log */
     bool again;          /* it follows one that took too long: the next one that does is refused */
+    /* How the person must have signed in then (RFC 9470): asked of the provider, and checked when
+     * they come back. All zero: in any way. */
+    gate_step_up step_up;
 } gate_login_plan;
 
 /* REDIRECT to the provider, with the state of the attempt sealed into a cookie: nothing is stored,

@@ -64,7 +64,8 @@ gate_reason gate_callback_check_issuer(const gate_callback *callback, const char
 
 gate_reason gate_callback_error(gate_span error)
 {
-    /* RFC 6749 section 4.1.2.1 and OIDC Core section 3.1.2.6. */
+    /* RFC 6749 section 4.1.2.1, OIDC Core section 3.1.2.6, and OIDC Unmet Authentication
+     * Requirements section 4. */
     static const struct {
         const char *code;
         gate_reason reason;
@@ -74,6 +75,7 @@ gate_reason gate_callback_error(gate_span error)
         {"interaction_required", GATE_LOGIN_REQUIRED},
         {"consent_required", GATE_LOGIN_REQUIRED},
         {"account_selection_required", GATE_LOGIN_REQUIRED},
+        {"unmet_authentication_requirements", GATE_ACR_UNMET},
         {"server_error", GATE_IDP_ERROR},
         {"temporarily_unavailable", GATE_IDP_ERROR},
     };

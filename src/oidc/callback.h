@@ -30,9 +30,10 @@ gate_reason gate_callback_check_issuer(const gate_callback *callback, const char
                                        bool sends_issuer);
 
 /* What an "error" means for the person in front of it: LOGIN_DENIED (access_denied), LOGIN_REQUIRED
- * (login_required, interaction_required, consent_required, account_selection_required), IDP_ERROR
- * (server_error, temporarily_unavailable), and IDP_REJECTED_GATEWAY for all that is the gate's own
- * fault (invalid_request, invalid_scope, unauthorized_client, ...) or unknown. */
+ * (login_required, interaction_required, consent_required, account_selection_required), ACR_UNMET
+ * (unmet_authentication_requirements), IDP_ERROR (server_error, temporarily_unavailable), and
+ * IDP_REJECTED_GATEWAY for all that is the gate's own fault (invalid_request, invalid_scope,
+ * unauthorized_client, ...) or unknown. */
 gate_reason gate_callback_error(gate_span error);
 
 #endif

@@ -136,7 +136,7 @@ static gate_reason check_auth_time(const check *c)
         auth_time > want->now + want->skew) {
         gate_detail(c->p, c->detail, "auth_time is %s",
                     gate_detail_value(c->p, json_object_get(c->claims, "auth_time")));
-        return GATE_BAD_CLAIM;
+        return GATE_ACR_UNMET;
     }
     if (want->now - auth_time > want->max_age + want->skew) {
         gate_detail(c->p, c->detail, "auth_time is %" APR_INT64_T_FMT " seconds ago",

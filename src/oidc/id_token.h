@@ -18,10 +18,10 @@ typedef struct gate_id_token_want {
 
 /* Each check cites its step. BAD_ISSUER; BAD_AUDIENCE (client_id not in aud, another audience
  * beside it, azp missing where it is needed or another client's); BAD_CLAIM (sub missing, empty,
- * over 255 bytes or with control characters; iat or exp missing; auth_time missing where max_age
- * was asked for); TOKEN_EXPIRED; TOKEN_NOT_YET_VALID; NONCE_MISMATCH; HASH_MISMATCH; ACR_UNMET
- * (auth_time too old); WRONG_KIND (typ says that it is another kind of JWT: at+jwt, logout+jwt,
- * ...). *detail names the claim and both values, bounded and escaped. */
+ * over 255 bytes or with control characters; iat or exp missing); TOKEN_EXPIRED;
+ * TOKEN_NOT_YET_VALID; NONCE_MISMATCH; HASH_MISMATCH; ACR_UNMET (auth_time too old, in the future,
+ * or missing where max_age was asked for); WRONG_KIND (typ says that it is another kind of JWT:
+ * at+jwt, logout+jwt, ...). *detail names the claim and both values, bounded and escaped. */
 gate_reason gate_id_token_check(apr_pool_t *p, const gate_jwt *jwt, const gate_id_token_want *want,
                                 const char **detail);
 

@@ -143,6 +143,7 @@ static void test_errors(void)
         gate_reason reason;
     } cases[] = {
         {"access_denied", GATE_LOGIN_DENIED},
+        {"unmet_authentication_requirements", GATE_ACR_UNMET},
         {"login_required", GATE_LOGIN_REQUIRED},
         {"interaction_required", GATE_LOGIN_REQUIRED},
         {"consent_required", GATE_LOGIN_REQUIRED},

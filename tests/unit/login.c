@@ -443,6 +443,7 @@ static void test_provider_says_no(void)
         {"access_denied", "REFUSE login_denied 403"},
         {"login_required", "CHALLENGE login_required 401"},
         {"interaction_required", "CHALLENGE login_required 401"},
+        {"unmet_authentication_requirements", "REFUSE acr_unmet 403"},
         {"server_error", "FAIL idp_error 503"},
         {"temporarily_unavailable", "FAIL idp_error 503"},
         {"invalid_scope", "FAIL idp_rejected_gateway 502"},
@@ -611,12 +612,12 @@ static void test_max_age(void)
     } rows[] = {
         {NULL, NULL, "REDIRECT ok 302",
          "where no max_age is asked for, auth_time need not be there"},
-        {"300", NULL, "CHALLENGE bad_claim 401", "where it is, it must be"},
+        {"300", NULL, "REFUSE acr_unmet 403", "where it is, it must be"},
         {"300", "1749999800", "REDIRECT ok 302",
          "who signed in 200 seconds before is recent enough for 300"},
-        {"300", "1749999600", "CHALLENGE acr_unmet 401", "and 400 seconds are too many"},
+        {"300", "1749999600", "REFUSE acr_unmet 403", "and 400 seconds are too many"},
         {"0", "1750000100", "REDIRECT ok 302", "where 0 is asked for, it must have been now"},
-        {"0", "1749999900", "CHALLENGE acr_unmet 401", "not a while before"},
+        {"0", "1749999900", "REFUSE acr_unmet 403", "not a while before"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -915,6 +916,174 @@ static void test_answer_of_the_other(void)
     ok(op.at[OP_TOKEN].calls == 0, "no code is sent anywhere");
 }
 
+/* --- step-up --- */
+
+/* A rule sends somebody who has a session back to the provider. */
+static gate_decision step_up(const gate_settings *s, const char *acr_values, apr_int64_t max_age)
+{
+    const gate_decision admitted = open_page(s, page);
+    const gate_step_up need = {acr_values, max_age};
+
+    return browser_see(
+        gate_decide_step_up(request_at("GET", page, true), s, &the.gate, &admitted, &need));
+}
+
+static const char *time_text(apr_int64_t time)
+{
+    return apr_psprintf(the.pool, "%" APR_INT64_T_FMT, time);
+}
+
+static void test_step_up_asks(void)
+{
+    gate_settings *s = world_begin();
+    gate_form *params = gate_form_make(the.pool);
+    gate_decision decision;
+
+    gate_form_add_text(params, "acr_values", "bronze");
+    gate_form_add_text(params, "prompt", "select_account");
+    gate_form_add_text(params, "max_age", "9999");
+    s->authorization_params = params;
+    op.changes[0] = (claim_change){"auth_time", time_text(world_clock())};
+    sign_in(s, page);
+    decision = step_up(s, "gold silver", 300);
+    is(said(decision), "REDIRECT acr_unmet 302", "who must sign in again is sent to the provider");
+    ok(strstr(decision.location, "&acr_values=gold+silver&max_age=300") != NULL,
+       "and it is told how");
+    ok(!strstr(decision.location, "bronze") && !strstr(decision.location, "9999"),
+       "which the configured parameters do not gainsay");
+    is(parameter(decision.location, "prompt"), "select_account", "while others stay");
+    decision = step_up(s, "gold", 0);
+    is(parameter(decision.location, "max_age"), "9999", "as does a max_age where none is wanted");
+    is(parameter(decision.location, "acr_values"), "gold", "beside the acr");
+    decision = step_up(s, NULL, 60);
+    is(parameter(decision.location, "acr_values"), "bronze", "and an acr where none is wanted");
+    is(parameter(decision.location, "max_age"), "60", "beside the age");
+}
+
+static void test_step_up_returns(void)
+{
+    static const struct {
+        const char *acr_values;
+        apr_int64_t max_age;
+        const char *acr;
+        apr_int64_t age; /* of the sign-in, when the browser comes back; -1: no auth_time */
+        const char *said, *name;
+    } rows[] = {
+        {"gold", 0, "\"gold\"", -1, "REDIRECT ok 302", "asked for gold, got gold"},
+        {"gold silver", 0, "\"silver\"", -1, "REDIRECT ok 302", "either will do"},
+        {"gold", 0, "\"silver\"", -1, "REFUSE acr_unmet 403", "silver is not gold"},
+        {"gold", 0, "\"Gold\"", -1, "REFUSE acr_unmet 403", "nor is Gold"},
+        {"gold", 0, "[\"gold\"]", -1, "REFUSE acr_unmet 403", "nor a list of it"},
+        {"gold", 0, NULL, -1, "REFUSE acr_unmet 403", "no acr is not gold"},
+        {NULL, 300, NULL, 0, "REDIRECT ok 302", "signed in just now"},
+        {NULL, 300, NULL, 325, "REDIRECT ok 302", "as long ago as may be, and lasts a moment"},
+        {NULL, 300, NULL, 326, "REFUSE acr_unmet 403", "good now, and no more on the page"},
+        {NULL, 300, NULL, 4000, "REFUSE acr_unmet 403", "signed in long ago"},
+        {NULL, 300, NULL, -30, "REDIRECT ok 302", "as early as clocks may differ"},
+        {NULL, 300, NULL, -31, "REFUSE acr_unmet 403", "signed in tomorrow"},
+        {NULL, 300, NULL, -1, "REFUSE acr_unmet 403", "asked when, and not told"},
+        {"gold", 300, "\"gold\"", 10, "REDIRECT ok 302", "both asked, both met"},
+        {"gold", 300, "\"gold\"", 400, "REFUSE acr_unmet 403", "gold, but too long ago"},
+        {"gold", 300, "\"lead\"", 10, "REFUSE acr_unmet 403", "just now, but by lead"},
+        {"gold", 300, "\"gold\"", -1, "REFUSE acr_unmet 403", "gold, but who knows when"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        gate_settings *s = world_begin();
+        const bool is_good = !strcmp(rows[i].said, "REDIRECT ok 302");
+        const char *answer, *before;
+        gate_decision decision;
+
+        sign_in(s, page);
+        before = session_cookie();
+        answer = op_approve(step_up(s, rows[i].acr_values, rows[i].max_age).location);
+        world_wait(20);
+        op.changes[0] = (claim_change){"acr", rows[i].acr};
+        if (rows[i].age != -1)
+            op.changes[1] = (claim_change){"auth_time", time_text(world_clock() - rows[i].age)};
+        decision = come_back(answer);
+        is(said(decision), rows[i].said, "%s", rows[i].name);
+        ok(!strcmp(session_cookie(), before) == !is_good, "%s",
+           is_good ? "the session is a new one" : "the session is the one that there was");
+        ok(fake_count(&the.store, GATE_STORE_SESSION, world_clock()) == 1, "and there is no other");
+        is(said(ask_for(s, page)), "ADMIT ok 200", "which is good");
+        if (is_good)
+            is(decision.location, page, "the person lands on the page");
+        else
+            ok(decision.detail && !set_cookie(decision, "__Host-oidc-gate-app="),
+               "the log says why");
+    }
+}
+
+/* The rule reads acr and auth_time where OIDCGateClaimsFrom says; what only the ID token knows does
+ * not count there, and would send the browser back without end. */
+static void test_step_up_reads_as_rules_do(void)
+{
+    gate_settings *s = world_begin();
+
+    s->userinfo_at_login = true;
+    s->sources[0] = GATE_SOURCE_USERINFO;
+    s->source_count = 1;
+    sign_in(s, page);
+    op.changes[0] = (claim_change){"acr", "\"gold\""};
+    is(said(come_back(op_approve(step_up(s, "gold", 0).location))), "REFUSE acr_unmet 403",
+       "an acr that no rule can see is none");
+    op.claims_more = ",\"acr\":\"gold\",\"auth_time\":1750000000";
+    op.changes[0] = (claim_change){"auth_time", NULL};
+    is(said(come_back(op_approve(step_up(s, "gold", 300).location))), "REFUSE acr_unmet 403",
+       "and where an age is asked for, the ID token must tell it");
+}
+
+static void test_step_up_takes_too_long(void)
+{
+    gate_settings *s = world_begin();
+    const char *answer;
+    gate_decision again;
+
+    sign_in(s, page);
+    answer = op_approve(step_up(s, "gold", 300).location);
+    world_wait(GATE_LOGIN_SECONDS);
+    again = come_back(answer);
+    is(said(again), "REDIRECT state_expired 302", "one that took too long is begun once more");
+    ok(strstr(again.location, "&acr_values=gold&max_age=300") != NULL, "with what was asked for");
+    op.changes[0] = (claim_change){"auth_time", time_text(world_clock())};
+    is(said(come_back(op_approve(again.location))), "REFUSE acr_unmet 403",
+       "and it is still wanted");
+}
+
+static void test_step_up_is_for_people(void)
+{
+    static const gate_step_up need = {"gold", 0};
+    gate_settings *s = world_begin();
+    gate_decision admitted = sign_in(s, page), bearer;
+    gate_request *q = request_at("GET", page, false);
+
+    admitted = open_page(s, page);
+    is(said(gate_decide_step_up(q, s, &the.gate, &admitted, &need)), "CHALLENGE acr_unmet 401",
+       "a script is told, not sent away");
+    q = request_at("GET", page, true);
+    q->is_subrequest = true;
+    is(said(gate_decide_step_up(q, s, &the.gate, &admitted, &need)), "CHALLENGE acr_unmet 401",
+       "so is a part of a page");
+    q->is_subrequest = false;
+    bearer = admitted;
+    bearer.method = GATE_METHOD_BEARER;
+    is(said(gate_decide_step_up(q, s, &the.gate, &bearer, &need)), "CHALLENGE acr_unmet 401",
+       "and who came with a token");
+    s->on_unauthenticated = GATE_UNAUTHENTICATED_401;
+    is(said(gate_decide_step_up(q, s, &the.gate, &admitted, &need)), "CHALLENGE acr_unmet 401",
+       "and anybody where nobody is sent to sign in");
+    s->on_unauthenticated = GATE_UNAUTHENTICATED_LOGIN;
+    is(said(gate_decide_step_up(q, s, &the.gate, &admitted, &need)), "REDIRECT acr_unmet 302",
+       "but a person is sent");
+    world_new_process();
+    world_wait(300);
+    memset(the.store.records, 0, sizeof the.store.records);
+    op.at[OP_DISCOVERY].outage = GATE_IDP_UNREACHABLE;
+    is(said(gate_decide_step_up(q, s, &the.gate, &admitted, &need)), "FAIL idp_unreachable 503",
+       "as long as it is known where to");
+}
+
 int main(void)
 {
     test_begin();
@@ -959,5 +1128,10 @@ int main(void)
     test_new_id();
     test_two_realms();
     test_answer_of_the_other();
+    test_step_up_asks();
+    test_step_up_returns();
+    test_step_up_reads_as_rules_do();
+    test_step_up_takes_too_long();
+    test_step_up_is_for_people();
     return tap_done();
 }
