@@ -99,6 +99,24 @@ static const char *read_list(cmd_parms *cmd, gate_rule_kind kind, const char *ar
     return read_line(cmd, problem);
 }
 
+static const char *read_acr(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    const gate_rule *rule = NULL;
+    const char *problem = gate_rule_acr(cmd->pool, words_of(cmd->pool, args), &rule);
+
+    *parsed = rule;
+    return read_line(cmd, problem);
+}
+
+static const char *read_auth_age(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    const gate_rule *rule = NULL;
+    const char *problem = gate_rule_auth_age(cmd->pool, words_of(cmd->pool, args), &rule);
+
+    *parsed = rule;
+    return read_line(cmd, problem);
+}
+
 static const char *read_scope(cmd_parms *cmd, const char *args, const void **parsed)
 {
     return read_list(cmd, GATE_RULE_SCOPE, args, parsed);
@@ -129,12 +147,42 @@ static gate_rule_time time_of(request_rec *r, const gate_state *state)
     return (gate_rule_time){apr_time_sec(r->request_time), state->settings->skew};
 }
 
-/* Notes the first refusal for the log; httpd may ask any number of rules, any number of times. */
+/* The first of them is what the log shows. */
+static authz_status refuse(gate_state *state, gate_reason reason, const char *rule,
+                           const char *detail, const char *scope_needed)
+{
+    if (!state->rule_reason) {
+        state->rule_reason = reason;
+        state->rule_detail = detail;
+        state->refused_rule = rule;
+        state->scope_needed = scope_needed;
+    }
+    return AUTHZ_DENIED;
+}
+
+/* Whoever signs in again may meet this rule. While it is being found out whether that would help,
+ * the rule admits. */
+static authz_status want_step_up(gate_state *state, const gate_step_up *need, const char *rule,
+                                 const char *detail)
+{
+    if (!state->unmet_rule) {
+        state->unmet_rule = rule;
+        state->unmet_detail = detail;
+    }
+    if (!state->assumes_step_up)
+        return AUTHZ_DENIED;
+    if (gate_step_up_narrow(state->pool, &state->step_up, need))
+        return AUTHZ_GRANTED;
+    return refuse(state, GATE_RULE_REFUSED, rule, "no acr meets this rule and those before it",
+                  NULL);
+}
+
+/* httpd may ask any number of rules, any number of times. */
 static authz_status check(request_rec *r, const char *kind, const char *line, const gate_rule *rule)
 {
     const gate_state *known = state_of(r);
     gate_state *state = gate_state_of(r);
-    const char *detail = NULL;
+    const char *detail = NULL, *name;
     gate_reason reason;
 
     if (!r->user || !known || !known->decision.known)
@@ -142,13 +190,12 @@ static authz_status check(request_rec *r, const char *kind, const char *line, co
     reason = gate_rule_check(rule, known->decision.identity, time_of(r, known), r->pool, &detail);
     if (reason == GATE_OK)
         return AUTHZ_GRANTED;
-    if (state && !state->rule_reason) {
-        state->rule_reason = reason;
-        state->rule_detail = detail;
-        state->refused_rule = apr_pstrcat(r->pool, kind, " ", line, NULL);
-        state->scope_needed = gate_rule_scope_needed(rule);
-    }
-    return AUTHZ_DENIED;
+    if (!state)
+        return AUTHZ_DENIED;
+    name = apr_pstrcat(r->pool, kind, " ", line, NULL);
+    if (gate_rule_step_up(rule))
+        return want_step_up(state, gate_rule_step_up(rule), name, detail);
+    return refuse(state, reason, name, detail, gate_rule_scope_needed(rule));
 }
 
 static authz_status check_claim(request_rec *r, const char *line, const void *parsed)
@@ -171,10 +218,22 @@ static authz_status check_group(request_rec *r, const char *line, const void *pa
     return check(r, "group", line, parsed);
 }
 
+static authz_status check_acr(request_rec *r, const char *line, const void *parsed)
+{
+    return check(r, "acr", line, parsed);
+}
+
+static authz_status check_auth_age(request_rec *r, const char *line, const void *parsed)
+{
+    return check(r, "auth-age", line, parsed);
+}
+
 static const authz_provider claim_provider = {check_claim, read_claim};
 static const authz_provider scope_provider = {check_scope, read_scope};
 static const authz_provider role_provider = {check_role, read_role};
 static const authz_provider group_provider = {check_group, read_group};
+static const authz_provider acr_provider = {check_acr, read_acr};
+static const authz_provider auth_age_provider = {check_auth_age, read_auth_age};
 
 /* Each rule has a name of its own, and a short one where no other module has that already. */
 
@@ -190,6 +249,10 @@ static const struct {
     {"role", &role_provider},
     {"oidc-group", &group_provider},
     {"group", &group_provider},
+    {"oidc-acr", &acr_provider},
+    {"acr", &acr_provider},
+    {"oidc-auth-age", &auth_age_provider},
+    {"auth-age", &auth_age_provider},
 };
 
 int gate_register_rules(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)

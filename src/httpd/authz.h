@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* authz.h - the Require providers: claim, scope, role, group */
+/* authz.h - the Require providers: claim, scope, role, group, acr, auth-age */
 #ifndef GATE_HTTPD_AUTHZ_H
 #define GATE_HTTPD_AUTHZ_H
 

@@ -263,13 +263,14 @@ static void challenge(request_rec *r, const gate_state *state)
         .description = gate_reason_get(reason)->oauth_error ? gate_reason_get(reason)->remedy : NULL,
         .scope = state->scope_needed,
         .resource_metadata = s ? s->resource_metadata : NULL,
-        .max_age = -1,
+        .acr_values = state->step_up.acr_values,
+        .max_age = state->step_up.max_age ? state->step_up.max_age : -1,
     };
     const bool takes_tokens = s && s->methods & ~(1u << GATE_METHOD_CLIENT_CREDENTIALS);
     const bool takes_clients = s && s->methods & 1u << GATE_METHOD_CLIENT_CREDENTIALS;
     const bool for_people = state->audience == GATE_FOR_PEOPLE;
 
-    if (takes_tokens || for_people || !takes_clients)
+    if (takes_tokens || for_people || !takes_clients || reason == GATE_ACR_UNMET)
         apr_table_addn(r->err_headers_out, "WWW-Authenticate", gate_bearer_challenge(r->pool, &bearer));
     if (takes_clients && !for_people)
         apr_table_addn(r->err_headers_out, "WWW-Authenticate", gate_basic_challenge(r->pool, realm_of(r)));
@@ -591,20 +592,63 @@ int gate_check_user(request_rec *r)
 
 /* --- may they --- */
 
+static int ask_rules(request_rec *r, gate_state *state)
+{
+    int status;
+
+    state->in_rules = true;
+    status = ap_run_auth_checker(r);
+    state->in_rules = false;
+    return status;
+}
+
+/* Whether somebody who signs in again, as the rules want it, would be let in: httpd is asked once
+ * more, with that taken for granted. What an alternative wants is noted even where another rule
+ * beside it refuses: then more is asked for than would do, but never less. */
+static bool would_step_up_help(request_rec *r, gate_state *state)
+{
+    int status;
+
+    if (!state->unmet_rule)
+        return false;
+    state->assumes_step_up = true;
+    status = ask_rules(r, state);
+    state->assumes_step_up = false;
+    if (status == OK)
+        return true;
+    state->step_up = (gate_step_up){.max_age = 0};
+    return false;
+}
+
+static int ask_to_step_up(request_rec *r, gate_state *state)
+{
+    const gate_request q = gate_request_of(r, state);
+    const gate_decision decision = gate_decide_step_up(&q, state->settings, gate_runtime_world(),
+                                                       &state->decision, &state->step_up);
+
+    state->rule_reason = decision.reason; /* or why the person cannot be sent away just now */
+    state->rule_detail = decision.reason == GATE_ACR_UNMET ? state->unmet_detail : decision.detail;
+    state->refused_rule = state->unmet_rule;
+    state->scope_needed = NULL;
+    if (decision.verb == GATE_CHALLENGE)
+        return refuse(r, state, decision.reason, decision.status);
+    state->decision = decision;
+    return gate_answer_with(r, state);
+}
+
 /* httpd's own rule engine is asked, and its verdict said in the gate's words: who is known and may not pass gets 403, without
  * AuthzSendForbiddenOnFailure. */
 int gate_check_rules(request_rec *r)
 {
     gate_state *state = gate_state_of(r);
+    bool step_up;
     int status;
 
     if (!state || !state->is_decided || state->in_rules || state->decision.verb != GATE_ADMIT)
         return DECLINED;
     if (!state->id)
         state->id = gate_request_id(r);
-    state->in_rules = true;
-    status = ap_run_auth_checker(r);
-    state->in_rules = false;
+    status = ask_rules(r, state);
     if (status == OK) {
         state->rule_reason = GATE_OK; /* of a rule whose neighbour granted */
         state->refused_rule = NULL;
@@ -614,10 +658,13 @@ int gate_check_rules(request_rec *r)
     }
     if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN)
         return status;
-    if (!state->rule_reason)
-        state->rule_reason = GATE_RULE_REFUSED;
+    step_up = would_step_up_help(r, state);
     if (!was_refused_before(r))
         apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+    if (step_up)
+        return ask_to_step_up(r, state);
+    if (!state->rule_reason)
+        state->rule_reason = GATE_RULE_REFUSED;
     return refuse(r, state, state->rule_reason, gate_reason_get(state->rule_reason)->status);
 }
 

@@ -34,6 +34,10 @@ typedef struct gate_state {
     const char *scope_needed;  /* what it would have wanted */
     gate_reason rule_reason;
     const char *rule_detail;
+    const char *unmet_rule;    /* the first that wants somebody to have signed in otherwise */
+    const char *unmet_detail;
+    bool assumes_step_up;      /* such rules are taken for met just now, and what they want is noted */
+    gate_step_up step_up;
     bool is_inherited;         /* decided for another request of the same chain */
     bool is_refused;
     gate_audience audience;    /* whom the refusal is said to */
