@@ -10,8 +10,9 @@
 #include "httpd/authz.h"
 #include "httpd/config.h"
 #include "httpd/endpoints.h"
+#include "httpd/guard.h"
+#include "httpd/headers.h"
 #include "httpd/module.h"
-#include "httpd/request.h"
 #include "httpd/runtime.h"
 
 static void register_hooks(apr_pool_t *p)
@@ -34,14 +35,18 @@ static void register_hooks(apr_pool_t *p)
     /* Before httpd's own, which answers TRACE. */
     ap_hook_map_to_storage(gate_refuse_trace, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* First: the endpoints are open, whatever the Location they fall into says. */
-    ap_hook_check_access_ex(gate_open_endpoint, NULL, NULL, APR_HOOK_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    /* Even where httpd's own access rules would do without: a place that lets everybody pass still wants to know who it is,
-     * and a rule within <RequireNone> names people who must be known to be kept out. */
+    ap_hook_check_access_ex(gate_open_endpoint, NULL, NULL, APR_HOOK_FIRST,
+                            AP_AUTH_INTERNAL_PER_CONF);
+    /* Even where httpd's own access rules would do without: a place that lets everybody pass still
+     * wants to know who it is, and a rule within <RequireNone> names people who must be known to be
+     * kept out. */
     ap_hook_force_authn(gate_force_user, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_check_authn(gate_check_user, NULL, NULL, APR_HOOK_MIDDLE, AP_AUTH_INTERNAL_PER_CONF);
     /* Before mod_authz_core, whose rule engine we ask: a known caller who may not pass gets 403. */
-    ap_hook_check_authz(gate_check_rules, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_CONF);
-    /* First, before mod_headers: what the administrator says in place of the caller's credentials stays. */
+    ap_hook_check_authz(gate_check_rules, NULL, NULL, APR_HOOK_REALLY_FIRST,
+                        AP_AUTH_INTERNAL_PER_CONF);
+    /* First, before mod_headers: what the administrator says in place of the caller's credentials
+     * stays. */
     ap_hook_fixups(gate_withhold, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Last, behind mod_headers: what the backend is told is what we say. */
     ap_hook_fixups(gate_publish, NULL, NULL, APR_HOOK_REALLY_LAST);
@@ -52,13 +57,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(gate_serve_sessions, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
-AP_DECLARE_MODULE(oidc_gate) = {
-    STANDARD20_MODULE_STUFF,
-    gate_config_create_dir,
-    gate_config_merge_dir,
-    gate_config_create_server,
-    gate_config_merge_server,
-    gate_commands,
-    register_hooks,
-    AP_MODULE_FLAG_NONE
-};
+AP_DECLARE_MODULE(oidc_gate) = {STANDARD20_MODULE_STUFF,  gate_config_create_dir,
+                                gate_config_merge_dir,    gate_config_create_server,
+                                gate_config_merge_server, gate_commands,
+                                register_hooks,           AP_MODULE_FLAG_NONE};

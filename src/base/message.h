@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* message.h - one HTTP question and its answer as data: oidc/ makes and reads them, io/ carries them */
+/* message.h - one HTTP question and its answer as data: oidc/ makes and reads them, io/ carries
+ * them */
 #ifndef GATE_BASE_MESSAGE_H
 #define GATE_BASE_MESSAGE_H
 

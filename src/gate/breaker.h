@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* breaker.h - an endpoint that fails again and again is left alone for a moment, by all processes */
+/* breaker.h - an endpoint that fails again and again is left alone for a moment, by all processes
+ */
 #ifndef GATE_GATE_BREAKER_H
 #define GATE_GATE_BREAKER_H
 

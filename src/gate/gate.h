@@ -200,7 +200,7 @@ typedef struct gate_decision {
     gate_verb verb;
     gate_reason reason;
     int status;                            /* 200 for ADMIT; else what is answered */
-    gate_reason told;               /* what the caller is told, where that is another; else GATE_OK */
+    gate_reason told;               /* what the caller is told, where that differs; else GATE_OK */
     const char *detail;                    /* for the log, never for the caller; NULL for none */
     gate_method method;                    /* which one judged, where known is true */
     bool known;                            /* identity is somebody */

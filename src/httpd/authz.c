@@ -47,7 +47,8 @@ static const char *const *words_of(apr_pool_t *p, const char *args)
     return (const char *const *)words->elts;
 }
 
-/* Alone, the contrary of a gate rule lets in whoever does not sign in: the very person it names, by signing out. */
+/* Alone, the contrary of a gate rule lets in whoever does not sign in: the very person it names, by
+ * signing out. */
 static const char *refuse_negation(cmd_parms *cmd)
 {
     const char *args = cmd->directive->args;
@@ -55,10 +56,12 @@ static const char *refuse_negation(cmd_parms *cmd)
 
     if (strcasecmp(first, "not"))
         return NULL;
-    return apr_psprintf(cmd->pool,
-                        "Require %s (%s:%d): a negated gate rule would admit whoever does not sign in. Say who may pass, or "
-                        "put the rule without \"not\" into <RequireNone> beside one that asks people to sign in.",
-                        cmd->directive->args, cmd->directive->filename, cmd->directive->line_num);
+    return apr_psprintf(
+        cmd->pool,
+        "Require %s (%s:%d): a negated gate rule would admit whoever does not sign in. Say who may "
+        "pass, or "
+        "put the rule without \"not\" into <RequireNone> beside one that asks people to sign in.",
+        cmd->directive->args, cmd->directive->filename, cmd->directive->line_num);
 }
 
 static bool is_within_none(const cmd_parms *cmd)
@@ -78,19 +81,22 @@ static const char *read_line(cmd_parms *cmd, const char *problem)
         return negated;
     if (is_within_none(cmd))
         gate_config_force_authn(cmd);
-    return problem ? apr_psprintf(cmd->pool, "Require %s: %s", cmd->directive->args, problem) : NULL;
+    return problem ? apr_psprintf(cmd->pool, "Require %s: %s", cmd->directive->args, problem)
+                   : NULL;
 }
 
 static const char *read_claim(cmd_parms *cmd, const char *args, const void **parsed)
 {
     const gate_rule *rule = NULL;
-    const char *problem = gate_rule_claim(cmd->pool, words_of(cmd->pool, args), &regex_engine, &rule);
+    const char *problem =
+        gate_rule_claim(cmd->pool, words_of(cmd->pool, args), &regex_engine, &rule);
 
     *parsed = rule;
     return read_line(cmd, problem);
 }
 
-static const char *read_list(cmd_parms *cmd, gate_rule_kind kind, const char *args, const void **parsed)
+static const char *read_list(cmd_parms *cmd, gate_rule_kind kind, const char *args,
+                             const void **parsed)
 {
     const gate_rule *rule = NULL;
     const char *problem = gate_rule_list(cmd->pool, kind, words_of(cmd->pool, args), &rule);
@@ -241,31 +247,27 @@ static const struct {
     const char *name;
     const authz_provider *provider;
 } rules[] = {
-    {"oidc-claim", &claim_provider},
-    {"claim", &claim_provider},
-    {"oidc-scope", &scope_provider},
-    {"scope", &scope_provider},
-    {"oidc-role", &role_provider},
-    {"role", &role_provider},
-    {"oidc-group", &group_provider},
-    {"group", &group_provider},
-    {"oidc-acr", &acr_provider},
-    {"acr", &acr_provider},
-    {"oidc-auth-age", &auth_age_provider},
-    {"auth-age", &auth_age_provider},
+    {"oidc-claim", &claim_provider},       {"claim", &claim_provider},
+    {"oidc-scope", &scope_provider},       {"scope", &scope_provider},
+    {"oidc-role", &role_provider},         {"role", &role_provider},
+    {"oidc-group", &group_provider},       {"group", &group_provider},
+    {"oidc-acr", &acr_provider},           {"acr", &acr_provider},
+    {"oidc-auth-age", &auth_age_provider}, {"auth-age", &auth_age_provider},
 };
 
 int gate_register_rules(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (ap_lookup_provider(AUTHZ_PROVIDER_GROUP, rules[i].name, AUTHZ_PROVIDER_VERSION)) {
-            ap_log_perror(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, plog,
-                          "\"Require %s\" is another module's here; the gate's own is \"Require oidc-%s\"",
-                          rules[i].name, rules[i].name);
+            ap_log_perror(
+                APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, plog,
+                "\"Require %s\" is another module's here; the gate's own is \"Require oidc-%s\"",
+                rules[i].name, rules[i].name);
             continue;
         }
-        ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, rules[i].name, AUTHZ_PROVIDER_VERSION,
-                                  rules[i].provider, AP_AUTH_INTERNAL_PER_CONF);
+        ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, rules[i].name,
+                                  AUTHZ_PROVIDER_VERSION, rules[i].provider,
+                                  AP_AUTH_INTERNAL_PER_CONF);
     }
     return OK;
 }

@@ -6,7 +6,8 @@
 
 #include "httpd/module.h"
 
-/* The pre_config hook, when all modules are there: registers each rule as oidc-NAME, and as NAME where no other module has that; says so where one has. */
+/* The pre_config hook, when all modules are there: registers each rule as oidc-NAME, and as NAME
+ * where no other module has that; says so where one has. */
 int gate_register_rules(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp);
 
 #endif

@@ -295,20 +295,22 @@ static const char *check_times(compiling *c)
     return NULL;
 }
 
-/* RFC 9728 section 2, and section 7.4: what it calls itself is what tokens for it must be meant for. */
+/* RFC 9728 section 2, and section 7.4: what it calls itself is what tokens for it must be meant
+ * for. */
 static const char *check_resource(compiling *c)
 {
     const gate_dir *d = c->d;
 
-    if (!d->resource || !d->audiences || has_word(d->audiences, "any")
-        || has_word(d->audiences, d->resource))
+    if (!d->resource || !d->audiences || has_word(d->audiences, "any") ||
+        has_word(d->audiences, d->resource))
         return NULL;
-    return apr_psprintf(c->p,
-                        "OIDCGateAudience (%s) does not have %s, by which OIDCGateResource (%s) makes "
-                        "%s known: clients would get tokens that are refused here. Add it, or leave "
-                        "OIDCGateAudience out, and it is the audience.",
-                        place_of(c, GATE_FIELD_audiences), d->resource,
-                        place_of(c, GATE_FIELD_resource), section(c));
+    return apr_psprintf(
+        c->p,
+        "OIDCGateAudience (%s) does not have %s, by which OIDCGateResource (%s) makes "
+        "%s known: clients would get tokens that are refused here. Add it, or leave "
+        "OIDCGateAudience out, and it is the audience.",
+        place_of(c, GATE_FIELD_audiences), d->resource, place_of(c, GATE_FIELD_resource),
+        section(c));
 }
 
 static check *const checks[] = {
@@ -514,8 +516,8 @@ static void set_how(compiling *c)
     if (d->audiences && !has_word(d->audiences, "any"))
         s->audiences = words(c->p, d->audiences);
     if (!d->audiences && d->resource)
-        s->audiences = apr_pmemdup(c->p, (const char *const[]){d->resource, NULL},
-                                   2 * sizeof(const char *));
+        s->audiences =
+            apr_pmemdup(c->p, (const char *const[]){d->resource, NULL}, 2 * sizeof(const char *));
     s->algorithms = d->algorithms;
     s->skew = d->skew;
     s->introspect_all =

@@ -13,6 +13,7 @@
 #include "gate/login.h"
 #include "gate/session.h"
 #include "gate/signout.h"
+#include "httpd/answer.h"
 #include "httpd/config.h"
 #include "httpd/page.h"
 #include "httpd/request.h"
@@ -48,7 +49,8 @@ static int callback(visit *v)
     return answer(v, gate_login_finish(&v->q, v->site, v->w, v->q.query));
 }
 
-/* What holds at a path of this host: httpd itself is asked, by a subrequest that goes no further. */
+/* What holds at a path of this host: httpd itself is asked, by a subrequest that goes no further.
+ */
 static const gate_settings *settings_at(const visit *v, const char *uri)
 {
     const char *problem = NULL;
@@ -63,7 +65,8 @@ static const gate_settings *settings_at(const visit *v, const char *uri)
     return settings;
 }
 
-/* Signs in and goes to return_to=, a path on this host: for a page that is open to everybody and has a link to sign in. */
+/* Signs in and goes to return_to=, a path on this host: for a page that is open to everybody and
+ * has a link to sign in. */
 static int login(visit *v)
 {
     gate_login_plan plan = {.reason = GATE_NO_CREDENTIAL};
@@ -91,10 +94,13 @@ static gate_span read_form(request_rec *r)
     char *body = apr_palloc(r->pool, BODY_MAX_BYTES);
     long got, len = 0;
 
-    if (!type || strncasecmp(type, "application/x-www-form-urlencoded", strlen("application/x-www-form-urlencoded"))
-        || ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK || !ap_should_client_block(r))
+    if (!type ||
+        strncasecmp(type, "application/x-www-form-urlencoded",
+                    strlen("application/x-www-form-urlencoded")) ||
+        ap_setup_client_block(r, REQUEST_CHUNKED_DECHUNK) != OK || !ap_should_client_block(r))
         return (gate_span){NULL, 0};
-    while (len < BODY_MAX_BYTES && (got = ap_get_client_block(r, body + len, (apr_size_t)(BODY_MAX_BYTES - len))) > 0)
+    while (len < BODY_MAX_BYTES &&
+           (got = ap_get_client_block(r, body + len, (apr_size_t)(BODY_MAX_BYTES - len))) > 0)
         len += got;
     return len < BODY_MAX_BYTES ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
 }
@@ -124,13 +130,12 @@ static int backchannel_logout(visit *v)
     return OK;
 }
 
-/* The same from a frame in the provider's page, which brings the cookie along where the browser lets
- * it. */
+/* The same from a frame in the provider's page, which brings the cookie along where the browser
+ * lets it. */
 static int frontchannel_logout(visit *v)
 {
     const char *issuer;
-    const gate_decision decision =
-        gate_dismiss_by_frame(&v->q, v->site, v->w, v->q.query, &issuer);
+    const gate_decision decision = gate_dismiss_by_frame(&v->q, v->site, v->w, v->q.query, &issuer);
 
     if (decision.verb != GATE_ADMIT)
         return answer(v, decision);
@@ -153,11 +158,14 @@ static json_t *describe(const gate_settings *s, const gate_session *session)
 {
     const gate_identity *identity = session->identity;
     const gate_span subject = gate_identity_subject(identity);
-    const apr_int64_t idle_until = session->record.idle ? session->record.seen + session->record.idle : 0;
+    const apr_int64_t idle_until =
+        session->record.idle ? session->record.seen + session->record.idle : 0;
 
-    return json_pack("{s:s%, s:s, s:s, s:s, s:I, s:I}", "subject", subject.ptr, subject.len, "issuer", s->realm.issuer,
-                     "method", gate_method_name((gate_method)gate_identity_method(identity)), "realm", s->realm.tag,
-                     "expires", (json_int_t)session->record.expires, "idle_until", (json_int_t)idle_until);
+    return json_pack("{s:s%, s:s, s:s, s:s, s:I, s:I}", "subject", subject.ptr, subject.len,
+                     "issuer", s->realm.issuer, "method",
+                     gate_method_name((gate_method)gate_identity_method(identity)), "realm",
+                     s->realm.tag, "expires", (json_int_t)session->record.expires, "idle_until",
+                     (json_int_t)idle_until);
 }
 
 /* Who is signed in here, for the pages of this host; never a token. */
@@ -193,9 +201,9 @@ static int error(visit *v)
 
 /* --- the table --- */
 
-#define GET_ONLY (1u << M_GET)
+#define GET_ONLY  (1u << M_GET)
 #define POST_ONLY (1u << M_POST)
-#define GET_POST (GET_ONLY | POST_ONLY)
+#define GET_POST  (GET_ONLY | POST_ONLY)
 
 static const struct endpoint {
     const char *name;
@@ -295,8 +303,8 @@ int gate_serve_endpoint(request_rec *r)
 /* --- the administrator's --- */
 
 /* Whether the rules of this place let nobody in without a name: httpd's own engine is asked what it
- * would say to a request that has none. A name alone says nothing, for any may have been brought to a
- * place that lets everybody in. */
+ * would say to a request that has none. A name alone says nothing, for any may have been brought to
+ * a place that lets everybody in. */
 static bool is_named_place(request_rec *r)
 {
     char *user = r->user;

@@ -6,7 +6,8 @@
 
 #include "httpd/request.h"
 
-/* Answers with the page, or the JSON, that says why not; r->status and its headers are set. state is that of the request that was refused. */
+/* Answers with the page, or the JSON, that says why not; r->status and its headers are set. state
+ * is that of the request that was refused. */
 int gate_page_refusal(request_rec *r, const gate_state *state, int status);
 
 /* "You are signed out." */

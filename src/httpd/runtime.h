@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* runtime.h - what lives as long as the server or a process of it: the store, the keys, the connections, the world made of them */
+/* runtime.h - what lives as long as the server or a process of it: the store, the keys, the
+ * connections, the world made of them */
 #ifndef GATE_HTTPD_RUNTIME_H
 #define GATE_HTTPD_RUNTIME_H
 
@@ -8,10 +9,13 @@
 #include "httpd/module.h"
 
 /* The post_config hook: makes, or finds again after a restart, what must outlive one. */
-int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *main_server);
 
-/* The post_config hook that has providers' documents kept fresh in the background, by one process, where mod_watchdog is there. */
-int gate_runtime_watch(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main_server);
+/* The post_config hook that has providers' documents kept fresh in the background, by one process,
+ * where mod_watchdog is there. */
+int gate_runtime_watch(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *main_server);
 
 /* The child_init hook. */
 void gate_runtime_child(apr_pool_t *pchild, server_rec *main_server);

@@ -31,7 +31,8 @@ gate_fetcher *gate_fetcher_make(apr_pool_t *p);
 
 /* Asks, and waits. GATE_OK: there is an answer, whatever its status; its body is in p.
  * IDP_UNREACHABLE: no connection, in time or at all, or a certificate that does not verify; nothing
- * was sent. IDP_TIMEOUT: total_ms ran out after that. IDP_ERROR: an answer that breaks off, is no HTTP, or is larger than max_body.
+ * was sent. IDP_TIMEOUT: total_ms ran out after that. IDP_ERROR: an answer that breaks off, is no
+ * HTTP, or is larger than max_body.
  * *detail (may be NULL) then says what happened, without any secret.
  *
  * Redirects are not followed: a 302 is an answer of that status. Only http and https, no cookies,

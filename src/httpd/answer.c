@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/answer.h"
+
+#include <apr_strings.h>
+
+#include "http_core.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "mod_core.h"
+
+#include "httpd/config.h"
+#include "oidc/bearer.h"
+
+APLOG_USE_MODULE(oidc_gate);
+
+static int level_of(gate_reason reason)
+{
+    switch (gate_reason_get(reason)->level) {
+    case GATE_LEVEL_INFO:
+        return APLOG_INFO;
+    case GATE_LEVEL_WARN:
+        return APLOG_WARNING;
+    default:
+        return APLOG_ERR;
+    }
+}
+
+static int level_of_line(const gate_decision *decision, const char *verb, gate_reason reason)
+{
+    if (!strcmp(verb, "deny"))
+        return level_of(reason);
+    if (strcmp(verb, "allow"))
+        return APLOG_INFO;
+    /* Somebody passes whom the provider could not be asked about. */
+    return decision->cache && !strcmp(decision->cache, "stale") ? APLOG_WARNING : APLOG_DEBUG;
+}
+
+static const char *text_or_dash(const char *text)
+{
+    return text && *text ? text : "-";
+}
+
+/* name="value" for the log line, or nothing. */
+static const char *named(apr_pool_t *p, const char *name, const char *value, apr_size_t max_bytes)
+{
+    return value ? apr_psprintf(p, " %s=\"%s\"", name,
+                                gate_span_for_log(p, gate_span_of(value), max_bytes))
+                 : "";
+}
+
+void gate_log_decision(request_rec *r, const gate_state *state, const char *verb, int status)
+{
+    const gate_decision *decision = &state->decision;
+    const gate_reason reason = state->rule_reason ? state->rule_reason : decision->reason;
+    const int level = level_of_line(decision, verb, reason);
+    apr_pool_t *p = r->pool;
+
+    if (!APLOG_R_IS_LEVEL(r, level))
+        return;
+    ap_log_rerror(
+        APLOG_MARK, level, 0, r,
+        "%s status=%d reason=%s%s method=%s user=%s loc=%s%s idp_calls=%d rid=%s%s%s", verb, status,
+        gate_reason_name(reason), named(p, "rule", state->refused_rule, 200),
+        decision->known || decision->cache ? gate_method_name(decision->method) : "-",
+        text_or_dash(gate_span_for_log(p, gate_span_of(state->user), 64)),
+        state->settings ? state->settings->place : "-",
+        decision->cache ? apr_pstrcat(p, " cache=", decision->cache, NULL) : "",
+        state->provider_calls, state->id,
+        named(p, "detail", state->rule_reason ? state->rule_detail : decision->detail, 400),
+        level <= APLOG_WARNING ? named(p, "remedy", gate_reason_get(reason)->remedy, 400) : "");
+}
+
+gate_reason gate_state_told(const gate_state *state)
+{
+    if (state->rule_reason)
+        return state->rule_reason;
+    return state->decision.told ? state->decision.told : state->decision.reason;
+}
+
+static const char *realm_of(request_rec *r)
+{
+    const char *name = ap_auth_name(r);
+
+    return name ? name : "OpenID Connect";
+}
+
+/* Bearer first, the stronger; Basic only where programs' credentials are taken, and never for a
+ * browser, which would open its password box. */
+static void challenge(request_rec *r, const gate_state *state)
+{
+    const gate_reason reason = gate_state_told(state);
+    const gate_settings *s = state->settings;
+    const gate_challenge bearer = {
+        .realm = realm_of(r),
+        .reason = reason,
+        .description =
+            gate_reason_get(reason)->oauth_error ? gate_reason_get(reason)->remedy : NULL,
+        .scope = state->scope_needed,
+        .resource_metadata = s ? s->resource_metadata : NULL,
+        .acr_values = state->step_up.acr_values,
+        .max_age = state->step_up.max_age ? state->step_up.max_age : -1,
+    };
+    const bool takes_tokens = s && s->methods & ~(1u << GATE_METHOD_CLIENT_CREDENTIALS);
+    const bool takes_clients = s && s->methods & 1u << GATE_METHOD_CLIENT_CREDENTIALS;
+    const bool for_people = state->audience == GATE_FOR_PEOPLE;
+
+    if (takes_tokens || for_people || !takes_clients || reason == GATE_ACR_UNMET)
+        apr_table_addn(r->err_headers_out, "WWW-Authenticate",
+                       gate_bearer_challenge(r->pool, &bearer));
+    if (takes_clients && !for_people)
+        apr_table_addn(r->err_headers_out, "WWW-Authenticate",
+                       gate_basic_challenge(r->pool, realm_of(r)));
+}
+
+/* httpd's ErrorDocument comes first; without one, the gate's own endpoint says it, in the caller's
+ * form. */
+static void prepare_page(request_rec *r, int status)
+{
+    const gate_site *site = gate_config_site(r->server);
+
+    if (site && !r->main && !ap_response_code_string(r, ap_index_of_response(status)))
+        ap_custom_response(r, status, apr_pstrcat(r->pool, site->path, "/error", NULL));
+}
+
+static void send_headers(request_rec *r, const gate_decision *decision)
+{
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
+    for (int i = 0; i < decision->cookie_count && !r->main; i++)
+        apr_table_addn(r->err_headers_out, "Set-Cookie", decision->cookies[i]);
+    if (decision->retry_after)
+        apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, decision->retry_after));
+}
+
+/* The page that was to say why a request is refused is refused itself. The first answer stands:
+ * httpd says it without a page. */
+bool gate_was_refused_before(request_rec *r)
+{
+    for (request_rec *at = r->prev; at; at = at->prev) {
+        const gate_state *state = gate_state_of(at);
+
+        if (state && state->is_refused)
+            return true;
+    }
+    return false;
+}
+
+int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
+{
+    if (gate_was_refused_before(r))
+        return status;
+    state->is_refused = true;
+    state->audience =
+        gate_audience_of(r); /* httpd makes a GET of the request before it asks for the page */
+    send_headers(r, &state->decision);
+    if (status == 401 || (status == 403 && gate_reason_get(reason)->oauth_error) ||
+        (status == 400 && gate_reason_get(reason)->oauth_error && state->settings))
+        challenge(r, state);
+    gate_log_decision(r, state, "deny", status);
+    prepare_page(r, status);
+    return status;
+}
+
+int gate_answer_with(request_rec *r, gate_state *state)
+{
+    const gate_decision *decision = &state->decision;
+
+    if (!state->id)
+        state->id = gate_request_id(r);
+    if (decision->verb != GATE_REDIRECT)
+        return gate_deny(r, state, decision->reason, decision->status);
+    send_headers(r, decision);
+    apr_table_setn(r->err_headers_out, "Location", decision->location);
+    gate_log_decision(r, state, decision->known ? "login" : "redirect", decision->status);
+    return decision->status;
+}

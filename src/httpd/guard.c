@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/guard.h"
+
+#include <apr_strings.h>
+
+#include "http_core.h"
+#include "http_request.h"
+
+#include "gate/decide.h"
+#include "httpd/answer.h"
+#include "httpd/config.h"
+#include "httpd/headers.h"
+#include "httpd/request.h"
+#include "httpd/runtime.h"
+
+APLOG_USE_MODULE(oidc_gate);
+
+/* --- who --- */
+
+#define CLIENT_PREFIX "client:"
+
+/* The first of OIDCGateRemoteUser's claims that there is. A client's name is marked as such: it is
+ * never taken for a user's, even where the two are alike (RFC 9700 section 4.15). */
+static const char *user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity)
+{
+    for (int i = 0; i < s->user_claim_count; i++) {
+        gate_value_type type;
+        gate_claim claim;
+        gate_span value;
+
+        if (!gate_claim_find(identity, &s->user_claims[i], &claim) || claim.count != 1)
+            continue;
+        value = gate_claim_value(&claim, 0, &type);
+        if (!value.len || type == GATE_VALUE_NULL || type == GATE_VALUE_JSON ||
+            gate_span_has_control(value))
+            continue;
+        if (gate_identity_is_client(identity))
+            return apr_pstrcat(p, CLIENT_PREFIX, gate_span_dup(p, value), NULL);
+        if (!gate_span_starts(value, CLIENT_PREFIX)) /* nor is a user's name taken for a client's */
+            return gate_span_dup(p, value);
+    }
+    return NULL;
+}
+
+static gate_reason render(apr_pool_t *p, const gate_state *state, const gate_told_list *list,
+                          apr_array_header_t **lines, const char **detail)
+{
+    const gate_tokens none = {.access_expires = 0};
+    const gate_tokens *tokens = state->decision.tokens ? state->decision.tokens : &none;
+    const gate_template_values values = {
+        .identity = state->decision.identity,
+        .user = state->user,
+        .method = gate_method_name(state->decision.method),
+        .access_token = tokens->access_token,
+        .id_token = tokens->id_token,
+        .introspection = tokens->introspection,
+        .userinfo = tokens->userinfo,
+    };
+
+    size_t bytes = 0;
+
+    *lines = apr_array_make(p, list->count, sizeof(gate_line));
+    for (int i = 0; i < list->count; i++) {
+        gate_span value;
+        const gate_reason reason =
+            gate_template_render(p, list->items[i].template, &values, &value, detail);
+
+        if (reason != GATE_OK)
+            return reason;
+        if (!value.ptr)
+            continue;
+        bytes += value.len;
+        APR_ARRAY_PUSH(*lines, gate_line) = (gate_line){list->items[i].name, value.ptr};
+    }
+    if (bytes <= 2 * GATE_TEMPLATE_MAX_BYTES)
+        return GATE_OK;
+    *detail = "all headers together are longer than any backend takes";
+    return GATE_CLAIM_UNSAFE;
+}
+
+/* All that the backend will be told is made now: what cannot be told truthfully refuses the request
+ * before anything else is asked. */
+static gate_reason prepare(gate_state *state, const char **detail)
+{
+    const gate_settings *s = state->settings;
+    gate_reason reason;
+
+    state->user = user_of(state->pool, s, state->decision.identity);
+    if (!state->user) {
+        *detail =
+            "none of OIDCGateRemoteUser's claims is there, and no request goes on without a name";
+        return GATE_CLAIM_MISSING;
+    }
+    reason = render(state->pool, state, &s->headers, &state->lines, detail);
+    return reason == GATE_OK ? render(state->pool, state, &s->variables, &state->variables, detail)
+                             : reason;
+}
+
+static void take_user(request_rec *r, const gate_state *state)
+{
+    if (state->user) {
+        r->user = apr_pstrdup(r->pool, state->user);
+        r->ap_auth_type = apr_pstrdup(r->pool, "OIDCGate");
+    }
+}
+
+/* A subrequest that only asks which settings hold somewhere is not to be decided. */
+static bool is_probed(request_rec *r)
+{
+    const gate_state *above = r->main ? gate_state_of(r->main) : NULL;
+
+    return above && above->is_probe;
+}
+
+/* What was decided of the same caller under the same settings holds here too. */
+static gate_state *inherit(request_rec *r, const gate_state *earlier)
+{
+    gate_state *state = gate_state_make(r, earlier->settings);
+
+    state->decision = earlier->decision;
+    state->user = earlier->user;
+    state->id = earlier->id;
+    state->lines = earlier->lines;
+    state->variables = earlier->variables;
+    state->is_decided = state->is_inherited = true;
+    return state;
+}
+
+static gate_state *decide(request_rec *r, const gate_settings *settings, const char *problem)
+{
+    gate_state *state = gate_state_make(r, settings);
+    const gate_request q = gate_request_of(r, state);
+    const char *detail = NULL;
+    gate_reason reason;
+
+    state->is_decided = true;
+    state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
+                               : gate_refuse(GATE_CONFIG_ERROR, problem);
+    if (state->decision.verb == GATE_ADMIT && state->decision.known) {
+        reason = prepare(state, &detail);
+        if (reason != GATE_OK)
+            state->decision = gate_refuse(reason, detail);
+    }
+    if (state->decision.verb == GATE_ADMIT) {
+        for (int i = 0; i < state->decision.cookie_count && !r->main; i++)
+            apr_table_addn(r->err_headers_out, "Set-Cookie", state->decision.cookies[i]);
+    }
+    gate_state_share(r, state);
+    return state;
+}
+
+static bool is_guarded(request_rec *r)
+{
+    const char *problem = NULL;
+
+    return gate_config_settings(r, &problem) || problem;
+}
+
+/* Decided once, whoever asks first. */
+static gate_state *consider(request_rec *r)
+{
+    const char *problem = NULL;
+    const gate_settings *settings = gate_config_settings(r, &problem);
+    const gate_state *earlier = settings ? gate_state_for(r, settings) : NULL;
+    gate_state *own = gate_state_of(r);
+
+    gate_receive(r);
+    if (own && own->is_decided && own->settings == settings)
+        return own;
+    return earlier ? inherit(r, earlier) : decide(r, settings, problem);
+}
+
+/* httpd's rules let the caller in without a name. That is the last word only about somebody who
+ * has none, by permission (OIDCGateOnUnauthenticated pass): httpd goes on without authentication
+ * then. */
+int gate_force_user(request_rec *r)
+{
+    gate_state *state;
+
+    if (!gate_config_forces_authn(r) || !is_guarded(r))
+        return DECLINED;
+    if (is_probed(r))
+        return OK;
+    state = consider(r);
+    if (state->decision.verb != GATE_ADMIT || state->decision.known)
+        return OK;
+    if (!state->id)
+        state->id = gate_request_id(r);
+    if (!state->is_inherited)
+        gate_log_decision(r, state, "allow", HTTP_OK);
+    return DECLINED;
+}
+
+int gate_check_user(request_rec *r)
+{
+    gate_state *state;
+
+    if (!is_guarded(r))
+        return DECLINED;
+    if (is_probed(r))
+        return HTTP_UNAUTHORIZED;
+    state = consider(r);
+    if (state->decision.verb == GATE_ADMIT &&
+        !state->decision.known) /* nobody, where the rules ask for somebody */
+        state->decision = gate_refuse(GATE_NO_CREDENTIAL, NULL);
+    if (state->decision.verb != GATE_ADMIT)
+        return gate_answer_with(r, state);
+    take_user(r, state);
+    return OK;
+}
+
+/* --- may they --- */
+
+static int ask_rules(request_rec *r, gate_state *state)
+{
+    int status;
+
+    state->in_rules = true;
+    status = ap_run_auth_checker(r);
+    state->in_rules = false;
+    return status;
+}
+
+/* Whether somebody who signs in again, as the rules want it, would be let in: httpd is asked once
+ * more, with that taken for granted. What an alternative wants is noted even where another rule
+ * beside it refuses: then more is asked for than would do, but never less. */
+static bool would_step_up_help(request_rec *r, gate_state *state)
+{
+    int status;
+
+    if (!state->unmet_rule)
+        return false;
+    state->assumes_step_up = true;
+    status = ask_rules(r, state);
+    state->assumes_step_up = false;
+    if (status == OK)
+        return true;
+    state->step_up = (gate_step_up){.max_age = 0};
+    return false;
+}
+
+static int ask_to_step_up(request_rec *r, gate_state *state)
+{
+    const gate_request q = gate_request_of(r, state);
+    const gate_decision decision = gate_decide_step_up(&q, state->settings, gate_runtime_world(),
+                                                       &state->decision, &state->step_up);
+
+    state->rule_reason = decision.reason; /* or why the person cannot be sent away just now */
+    state->rule_detail = decision.reason == GATE_ACR_UNMET ? state->unmet_detail : decision.detail;
+    state->refused_rule = state->unmet_rule;
+    state->scope_needed = NULL;
+    if (decision.verb == GATE_CHALLENGE)
+        return gate_deny(r, state, decision.reason, decision.status);
+    state->decision = decision;
+    return gate_answer_with(r, state);
+}
+
+/* httpd's own rule engine is asked, and its verdict said in the gate's words: who is known and may
+ * not pass gets 403, without AuthzSendForbiddenOnFailure. */
+int gate_check_rules(request_rec *r)
+{
+    gate_state *state = gate_state_of(r);
+    bool step_up;
+    int status;
+
+    if (!state || !state->is_decided || state->in_rules || state->decision.verb != GATE_ADMIT)
+        return DECLINED;
+    if (!state->id)
+        state->id = gate_request_id(r);
+    status = ask_rules(r, state);
+    if (status == OK) {
+        state->rule_reason = GATE_OK; /* of a rule whose neighbour granted */
+        state->refused_rule = NULL;
+        if (!state->is_inherited)
+            gate_log_decision(r, state, "allow", HTTP_OK);
+        return OK;
+    }
+    if (status != HTTP_UNAUTHORIZED && status != HTTP_FORBIDDEN)
+        return status;
+    step_up = would_step_up_help(r, state);
+    if (!gate_was_refused_before(r))
+        apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+    if (step_up)
+        return ask_to_step_up(r, state);
+    if (!state->rule_reason)
+        state->rule_reason = GATE_RULE_REFUSED;
+    return gate_deny(r, state, state->rule_reason, gate_reason_get(state->rule_reason)->status);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/headers.h"
+
+#include <apr_strings.h>
+
+#include "http_core.h"
+#include "http_request.h"
+
+#include "base/cookie.h"
+#include "httpd/answer.h"
+#include "httpd/config.h"
+#include "httpd/endpoints.h"
+#include "httpd/request.h"
+
+APLOG_USE_MODULE(oidc_gate);
+
+/* --- what strangers claim to be --- */
+
+typedef struct sweep_list {
+    apr_array_header_t *names; /* NULL as long as nothing was found */
+    apr_pool_t *pool;
+} sweep_list;
+
+static int note_told(void *data, const char *name, const char *value)
+{
+    sweep_list *sweep = data;
+
+    if (gate_config_tells_header(gate_span_of(name))) {
+        if (!sweep->names)
+            sweep->names = apr_array_make(sweep->pool, 4, sizeof(const char *));
+        APR_ARRAY_PUSH(sweep->names, const char *) = name;
+    }
+    return 1;
+}
+
+/* The names that were taken out of the table, or NULL. */
+static apr_array_header_t *sweep_table(apr_pool_t *p, apr_table_t *table)
+{
+    sweep_list sweep = {.pool = p};
+
+    apr_table_do(note_told, &sweep, table, NULL);
+    for (int i = 0; sweep.names && i < sweep.names->nelts; i++)
+        apr_table_unset(table, APR_ARRAY_IDX(sweep.names, i, const char *));
+    return sweep.names;
+}
+
+static void put_back(apr_table_t *headers, const char *name, const char *value)
+{
+    if (value)
+        apr_table_setn(headers, name, value);
+    else
+        apr_table_unset(headers, name);
+}
+
+/* An internal redirect shares its headers with the request before it, a subrequest copies them.
+ * It is a request in its own right: what was withheld from that one's backend, or told it, is
+ * not what this one comes with. */
+static void restore_credentials(request_rec *r)
+{
+    for (request_rec *at = r; at; at = at->prev ? at->prev : at->main) {
+        const gate_state *state = gate_state_of(at);
+
+        if (state && state->withholds) {
+            put_back(r->headers_in, "Authorization", state->authorization);
+            put_back(r->headers_in, "Cookie", state->cookies);
+            return;
+        }
+    }
+}
+
+/* No hook is run first of all for a subrequest; so whoever looks at it first does this. */
+void gate_receive(request_rec *r)
+{
+    if (!r->main || gate_state_of(r))
+        return;
+    gate_state_make(r, NULL);
+    restore_credentials(r);
+    if (gate_config_tells_headers())
+        sweep_table(r->pool, r->headers_in);
+}
+
+/* --- the first look --- */
+
+/* What a Connection header may not name: ours, and what carries credentials (RFC 9110 section 7.6.1
+ * would have mod_proxy drop them). */
+static bool is_protected(gate_span token)
+{
+    return gate_config_tells_header(token) || gate_span_equal_nocase(token, GATE_SPAN("Cookie")) ||
+           gate_span_equal_nocase(token, GATE_SPAN("Authorization"));
+}
+
+static void sweep_connection(request_rec *r)
+{
+    gate_span rest = gate_span_of(apr_table_get(r->headers_in, "Connection")), token;
+    const char *kept = NULL;
+    bool dropped = false;
+
+    while (gate_span_cut(&rest, ',', &token)) {
+        token = gate_span_trim(token);
+        if (is_protected(token)) {
+            dropped = true;
+            continue;
+        }
+        kept = kept ? apr_pstrcat(r->pool, kept, ", ", gate_span_dup(r->pool, token), NULL)
+                    : gate_span_dup(r->pool, token);
+    }
+    if (!dropped)
+        return;
+    if (kept && *kept)
+        apr_table_setn(r->headers_in, "Connection", kept);
+    else
+        apr_table_unset(r->headers_in, "Connection");
+}
+
+int gate_scrub(request_rec *r)
+{
+    apr_array_header_t *stripped;
+
+    if (r->prev)
+        restore_credentials(r);
+    if (!gate_config_tells_headers())
+        return DECLINED;
+    stripped = sweep_table(r->pool, r->headers_in);
+    if (r->trailers_in)
+        sweep_table(r->pool, r->trailers_in);
+    if (apr_table_get(r->headers_in, "Connection"))
+        sweep_connection(r);
+    if (stripped && ap_is_initial_req(r))
+        ap_log_rerror(
+            APLOG_MARK, APLOG_WARNING, 0, r,
+            "stripped client header \"%s\" (%d in all): only the gate says who somebody is",
+            gate_span_for_log(r->pool, gate_span_of(APR_ARRAY_IDX(stripped, 0, const char *)), 64),
+            stripped->nelts);
+    return DECLINED;
+}
+
+/* Before any authentication, httpd itself would send the caller's cookies and credentials back
+ * as a text (RFC 9110 section 9.3.8), for a script that may not read them otherwise. */
+int gate_refuse_trace(request_rec *r)
+{
+    gate_state *state;
+
+    if (r->method_number != M_TRACE || !gate_config_site(r->server))
+        return DECLINED;
+    state = gate_state_make(r, NULL);
+    state->decision = gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL);
+    return gate_answer_with(r, state);
+}
+
+/* --- what the backend is told --- */
+
+/* Once a request, however often its settings change on the way (mod_dir puts the index file's in
+ * their place). */
+static void withhold_credentials(request_rec *r, const gate_settings *s)
+{
+    gate_state *state = gate_state_of(r);
+    apr_table_t *headers = r->headers_in;
+
+    if (!state)
+        state = gate_state_make(r, NULL);
+    if (state->withholds)
+        return;
+    state->withholds = true;
+    state->authorization = apr_table_get(headers, "Authorization");
+    state->cookies = apr_table_get(headers, "Cookie");
+    if (s->forward_credentials)
+        return;
+    apr_table_unset(headers, "Authorization");
+    if (state->cookies)
+        put_back(headers, "Cookie", gate_cookie_without(r->pool, state->cookies, s->site->cookie));
+}
+
+int gate_withhold(request_rec *r)
+{
+    const char *problem = NULL;
+    const gate_settings *settings = gate_config_settings(r, &problem);
+
+    gate_receive(r);
+    if (settings && gate_open_endpoint(r) != OK)
+        withhold_credentials(r, settings);
+    return DECLINED;
+}
+
+static void set_lines(apr_table_t *table, const apr_array_header_t *lines)
+{
+    for (int i = 0; lines && i < lines->nelts; i++) {
+        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
+
+        apr_table_setn(table, line->name, line->value);
+    }
+}
+
+/* What is guarded is nobody else's, however somebody was let in: mod_cache, which would answer
+ * before any rule is asked, does not keep it, and no cache on the way either. */
+static void keep_private(request_rec *r)
+{
+    apr_table_setn(r->subprocess_env, "no-cache", "1");
+    if (!apr_table_get(r->err_headers_out, "Cache-Control"))
+        apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+}
+
+int gate_publish(request_rec *r)
+{
+    const char *problem = NULL;
+    const gate_settings *settings = gate_config_settings(r, &problem);
+    const gate_state *state = settings ? gate_state_for(r, settings) : NULL;
+
+    if (!settings || gate_open_endpoint(r) == OK)
+        return DECLINED;
+    withhold_credentials(r, settings);
+    keep_private(r);
+    if (!state || !state->decision.known)
+        return DECLINED;
+    set_lines(r->headers_in, state->lines);
+    set_lines(r->subprocess_env, state->variables);
+    return DECLINED;
+}
+
+int gate_publish_to_proxy(request_rec *r)
+{
+    const char *problem = NULL;
+    const gate_settings *settings = gate_config_settings(r, &problem);
+    const gate_state *state = settings ? gate_state_for(r, settings) : NULL;
+
+    if (gate_config_tells_headers())
+        sweep_table(r->pool, r->headers_in);
+    if (state && state->decision.known)
+        set_lines(r->headers_in, state->lines);
+    return OK;
+}
