@@ -38,7 +38,6 @@ static struct runtime {
     gate_shm *shm;
     gate_shm_options shm_options;
     gate_limit *limit;
-    gate_key generated; /* where no OIDCGateSecretKey is given */
     gate_key keys[2];
     worker self;
     gate_world world;
@@ -190,8 +189,8 @@ static bool read_keys(const gate_server_options *options)
     static const char purpose[] = "gate";
     bool made;
 
-    if (!options->secret_key) {
-        runtime.keys[0] = runtime.generated;
+    if (!options->secret_key) { /* one is made with the store, and lives as long as what it names */
+        runtime.keys[0] = *gate_shm_secret(runtime.shm);
         runtime.world.key_count = 1;
         return true;
     }
@@ -211,8 +210,7 @@ static bool start_once(apr_pool_t *process_pool)
     if (runtime.pool)
         return true;
     runtime.limit = gate_limit_make();
-    if (!runtime.limit || !gate_random_bytes(runtime.generated.bytes, GATE_KEY_BYTES) ||
-        !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) ||
+    if (!runtime.limit || !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) ||
         gate_fetch_setup() != APR_SUCCESS)
         return false;
     runtime.pool = process_pool;
@@ -227,13 +225,17 @@ int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     /* httpd reads its configuration twice when it starts; the first time is for looking. */
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG || !options->used)
         return OK;
-    if (!start_once(main_server->process->pool) || !read_keys(options)) {
+    if (!start_once(main_server->process->pool)) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server,
-                     "no memory, no randomness or no cryptography to start with");
+                     "no memory or no randomness to start with");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     if (open_store(options, main_server) != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
+    if (!read_keys(options)) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, main_server, "no cryptography to start with");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     runtime.world.store = gate_shm_store(runtime.shm);
     runtime.world.fetch = fetch;
     runtime.world.random = gate_random_bytes;

@@ -90,6 +90,7 @@ my $backend = backend();
 sub start_provider {
     my $asked = JSON::PP->new->canonical->encode({
         port => port('op'), redirectUris => [url('/oidc-gate/callback')], postLogoutRedirectUris => [url('/public/page.txt')],
+        backchannelLogoutUri => url('/oidc-gate/backchannel-logout'),
     });
     pipe my $from, my $to;
     my $pid = fork // die "fork: $!";
@@ -208,6 +209,18 @@ row 'a JWT that this provider does not introspect is refused, which the administ
     $backend->reset;
     denied get(ua(), '/asked-each-time/x', bearer($token)), 401;
     is deny_line('idp_rejected_gateway')->{status}, 401, 'as an error of the provider towards the gate';
+};
+
+row 'who signs out at the provider is signed out here: it says so by the back channel' => sub {
+    my $bob = ua();
+    sign_in($bob, '/any', 'bob');
+    status_is browse($bob, '/any'), 200, 'signed in';
+    my $asks = browse($bob, "$issuer/session/end");
+    my $done = walk($bob, $asks);
+    ok until_true(sub { browse($bob, '/any')->code != 200 }), 'the session has ended';
+    log_like qr/logout status=200 .*as the provider asked/, 'the log says why';
+    status_is browse($alice, '/any'), 200, 'nobody else is';
+    expect_log qr/reason=session_expired/;
 };
 
 row 'alice signs out, here and at the provider' => sub {

@@ -80,6 +80,8 @@ const provider = new Provider(issuer, {
     const person = token.accountId && people[token.accountId];
     return person && { groups: person.groups, kong_claim: person.kong_claim };
   },
+  // It would not talk to a loopback address, where all of this stands.
+  fetch: (url, { dispatcher, ...options }) => fetch(url, options),
   interactions: { url: (ctx, interaction) => `/interaction/${interaction.uid}` },
   ttl: { AccessToken: 300, ClientCredentials: 300, IdToken: 300, RefreshToken: 3600, Session: 3600,
     Grant: 3600, Interaction: 600, ...asked.ttl },
