@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 my ($KILLS, $PEOPLE) = (short_or_long(200, 10_000), 200);
 my $NEWCOMERS = 50;             # names for those who come and go
 
-my $op = provider(users => users($PEOPLE + $NEWCOMERS), access_token => 'opaque', secrets_file => undef);
+my $op = provider(users => users($PEOPLE + $NEWCOMERS), access_token => 'opaque', lifetime => 36_000, secrets_file => undef);
 my $backend = backend();
 my $guarded = guarded($op->issuer, 'http://127.0.0.1:' . port('backend'), 'OIDCGateSessionStore shm:32M file=sessions');
 my $server = Gate::Server->new(name => 'kill', port => port(), processes => 12, directives => $guarded);
@@ -74,6 +74,7 @@ sub renew {
 # --- the test ---
 
 my @people;
+# Those who must not be lost have tokens that outlast the test; others, from then on, have some that need renewing.
 row 'people sign in' => sub {
     $server->start;
     @people = sign_in_all(port(), port('op'), names($PEOPLE));

@@ -87,7 +87,7 @@ sub attempt {
         return $answer if $answer;
     }
     delete $self->{socket};
-    # One that had been idle was closed by right; a fresh one was cut.
+    # One that had been idle may have been closed by right; a fresh one was cut.
     $self->{ $was_open ? 'closed' : 'cut' }++;
     return;
 }

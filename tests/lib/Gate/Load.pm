@@ -77,7 +77,7 @@ sub stop { my ($self) = @_; kill TERM => $_->{pid} for @{ $self->{workers} }; re
 # What it was, in a line for the reader.
 sub in_words {
     my ($told) = @_;
-    return sprintf '%d requests in %.1f s, slowest %.2f s; %d idle connections closed, %d cut, %d refused',
+    return sprintf '%d requests in %.1f s, slowest %.2f s; %d kept connections closed, %d fresh ones cut, %d refused',
         @$told{qw(asked seconds slowest closed cut refused)};
 }
 
