@@ -15,6 +15,7 @@
 #include "gate/signout.h"
 #include "httpd/answer.h"
 #include "httpd/config.h"
+#include "httpd/guard.h"
 #include "httpd/page.h"
 #include "httpd/request.h"
 #include "httpd/runtime.h"
@@ -154,15 +155,15 @@ static int logout(visit *v)
     return gate_page_signed_out(v->r);
 }
 
-static json_t *describe(const gate_settings *s, const gate_session *session)
+static json_t *describe(apr_pool_t *p, const gate_settings *s, const gate_session *session)
 {
     const gate_identity *identity = session->identity;
     const gate_span subject = gate_identity_subject(identity);
     const apr_int64_t idle_until =
         session->record.idle ? session->record.seen + session->record.idle : 0;
 
-    return json_pack("{s:s%, s:s, s:s, s:s, s:I, s:I}", "subject", subject.ptr, subject.len,
-                     "issuer", s->realm.issuer, "method",
+    return json_pack("{s:s?, s:s%, s:s, s:s, s:s, s:I, s:I}", "user", gate_user_of(p, s, identity),
+                     "subject", subject.ptr, subject.len, "issuer", s->realm.issuer, "method",
                      gate_method_name((gate_method)gate_identity_method(identity)), "realm",
                      s->realm.tag, "expires", (json_int_t)session->record.expires, "idle_until",
                      (json_int_t)idle_until);
@@ -180,7 +181,7 @@ static int whoami(visit *v)
         if (reason == GATE_STORE_UNAVAILABLE)
             return answer(v, gate_refuse(reason, NULL));
         if (reason == GATE_OK)
-            json_array_append_new(sessions, describe(v->site->settings[i], &session));
+            json_array_append_new(sessions, describe(v->q.pool, v->site->settings[i], &session));
     }
     if (json_array_size(sessions) == 0)
         return answer(v, gate_refuse(GATE_NO_CREDENTIAL, NULL));

@@ -20,9 +20,7 @@ APLOG_USE_MODULE(oidc_gate);
 
 #define CLIENT_PREFIX "client:"
 
-/* The first of OIDCGateRemoteUser's claims that there is. A client's name is marked as such: it is
- * never taken for a user's, even where the two are alike (RFC 9700 section 4.15). */
-static const char *user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity)
+const char *gate_user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity)
 {
     for (int i = 0; i < s->user_claim_count; i++) {
         gate_value_type type;
@@ -86,7 +84,7 @@ static gate_reason prepare(gate_state *state, const char **detail)
     const gate_settings *s = state->settings;
     gate_reason reason;
 
-    state->user = user_of(state->pool, s, state->decision.identity);
+    state->user = gate_user_of(state->pool, s, state->decision.identity);
     if (!state->user) {
         *detail =
             "none of OIDCGateRemoteUser's claims is there, and no request goes on without a name";

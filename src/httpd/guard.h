@@ -4,7 +4,13 @@
 #ifndef GATE_HTTPD_GUARD_H
 #define GATE_HTTPD_GUARD_H
 
+#include "gate/gate.h"
 #include "httpd/module.h"
+
+/* What r->user becomes: the first of OIDCGateRemoteUser's claims that there is; NULL for none. A
+ * client's name is marked as such: it is never taken for a user's, even where the two are alike
+ * (RFC 9700 section 4.15). In p. */
+const char *gate_user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity);
 
 int gate_force_user(request_rec *r); /* force_authn: whether it must be known who it is, where httpd
                                         would not ask */

@@ -399,4 +399,19 @@ row '2.23 the provider changes its keys between two logins: one more look at the
     log_like qr/reason=unknown_kid/;
 };
 
+row 'whoami tells the pages of this host who is signed in, and no token' => sub {
+    my $answer = get($alice, '/oidc-gate/whoami');
+    status_is $answer, 200;
+    my $who = json($answer);
+    is $who->{user}, 'alice-sub', 'the user, as the backend is told';
+    is $who->{subject}, 'alice-sub', 'the subject';
+    is $who->{method}, 'code', 'how';
+    cmp_ok $who->{expires}, '>', time, 'until when';
+    unlike $answer->content, qr/eyJ/, 'no token';
+    like $answer->header('Cache-Control'), qr/no-store/, 'nobody keeps that';
+    my $nobody = get(ua(), '/oidc-gate/whoami');
+    status_is $nobody, 401;
+    expect_log qr/reason=no_credential/;
+};
+
 done_testing;
