@@ -33,7 +33,7 @@ sub new {
     mkdir "$vars->{stage}/servers";
     mkdir $self->{dir} or die "$self->{dir}: $!";
     mkdir "$self->{dir}/htdocs";
-    put("$self->{dir}/htdocs/page.txt", "a page\n");
+    put("$self->{dir}/htdocs/$_.txt", "a page\n") for qw(page held);
     return $self->configure($with{directives});
 }
 
