@@ -37,6 +37,10 @@ static void register_hooks(apr_pool_t *p)
     /* First: the endpoints are open, whatever the Location they fall into says. */
     ap_hook_check_access_ex(gate_open_endpoint, NULL, NULL, APR_HOOK_FIRST,
                             AP_AUTH_INTERNAL_PER_CONF);
+    /* Behind mod_authz_core, when nothing but a name is missing: where the gate only watches, that
+     * is where it says what it would have done. */
+    ap_hook_check_access_ex(gate_watch_user, NULL, NULL, APR_HOOK_REALLY_LAST,
+                            AP_AUTH_INTERNAL_PER_CONF);
     /* Even where httpd's own access rules would do without: a place that lets everybody pass still
      * wants to know who it is, and a rule within <RequireNone> names people who must be known to be
      * kept out. */

@@ -106,6 +106,7 @@ struct gate_settings {
 
     unsigned methods; /* a bit for each gate_method */
     gate_unauthenticated on_unauthenticated;
+    bool enforces; /* what is decided; else it is only said */
 
     /* the code flow */
     const char *scope;

@@ -60,8 +60,9 @@ void gate_log_decision(request_rec *r, const gate_state *state, const char *verb
         return;
     ap_log_rerror(
         APLOG_MARK, level, 0, r,
-        "%s status=%d reason=%s%s method=%s user=%s loc=%s%s idp_calls=%d rid=%s%s%s", verb, status,
-        gate_reason_name(reason), named(p, "rule", state->refused_rule, 200),
+        "%s%s status=%d reason=%s%s method=%s user=%s loc=%s%s idp_calls=%d rid=%s%s%s",
+        state->is_watched ? "would " : "", verb, status, gate_reason_name(reason),
+        named(p, "rule", state->refused_rule, 200),
         decision->known || decision->cache ? gate_method_name(decision->method) : "-",
         text_or_dash(gate_span_for_log(p, gate_span_of(state->user), 64)),
         state->settings ? state->settings->place : "-",
@@ -148,6 +149,10 @@ bool gate_was_refused_before(request_rec *r)
 
 int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
 {
+    if (state->is_watched) {
+        gate_log_decision(r, state, "deny", status);
+        return OK;
+    }
     if (gate_was_refused_before(r))
         return status;
     state->is_refused = true;
@@ -170,8 +175,10 @@ int gate_answer_with(request_rec *r, gate_state *state)
         state->id = gate_request_id(r);
     if (decision->verb != GATE_REDIRECT)
         return gate_deny(r, state, decision->reason, decision->status);
+    gate_log_decision(r, state, decision->known ? "login" : "redirect", decision->status);
+    if (state->is_watched)
+        return OK;
     send_headers(r, decision);
     apr_table_setn(r->err_headers_out, "Location", decision->location);
-    gate_log_decision(r, state, decision->known ? "login" : "redirect", decision->status);
     return decision->status;
 }

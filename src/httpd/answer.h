@@ -7,7 +7,7 @@
 #include "httpd/request.h"
 
 /* Turns a decision into httpd's: headers of the answer, the log line, and the status to return. Not
- * for ADMIT. */
+ * for ADMIT. Where the request is only watched, nothing but the line, and OK. */
 int gate_answer_with(request_rec *r, gate_state *state);
 
 /* The same for a refusal, with a status of its own. */

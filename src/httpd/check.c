@@ -221,6 +221,16 @@ static const gate_compiled *compile(const checking *c, const outline *o, const s
     return gate_dir_is_guarded(dir) ? gate_dir_compiled(c->p, dir) : NULL;
 }
 
+static void warn_watched(checking *c, const outline *o, const gate_settings *settings)
+{
+    if (!settings->enforces)
+        say(c, false,
+            apr_psprintf(c->p,
+                         "%s is not enforced (OIDCGateEnforce Off): whatever is decided there, "
+                         "everybody passes, and the log says who would not have.",
+                         gate_dir_text(c->p, o->dir)));
+}
+
 /* A section of the main server comes to every virtual host. Where one of them only lacks an address
  * for it, that is no reason to refuse to start: it stays closed there. But somewhere it must open.
  */
@@ -238,9 +248,10 @@ static void check_section(checking *c, const outline *o)
         compiled = compile(c, o, s);
         if (!compiled)
             continue;
-        if (!compiled->problem)
+        if (!compiled->problem) {
             opens = true;
-        else if (!compiled->is_of_host || o->dir->server == s)
+            warn_watched(c, o, compiled->settings);
+        } else if (!compiled->is_of_host || o->dir->server == s)
             say(c, true, compiled->problem);
         else
             APR_ARRAY_PUSH(closed, const char *) = compiled->problem;

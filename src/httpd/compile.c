@@ -498,6 +498,7 @@ static void set_who(compiling *c)
     s->client_auth_given = c->dir->set & GATE_BIT(client_auth);
     s->methods = d->methods;
     s->on_unauthenticated = (gate_unauthenticated)d->on_unauthenticated;
+    s->enforces = d->enforces;
     s->session = (gate_session_times){d->session_idle, d->session_lifetime};
     s->limit_address = d->limit_address;
     s->limit_total = d->limit_total;

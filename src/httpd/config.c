@@ -175,8 +175,8 @@ bool gate_dir_may_be_guarded(const gate_dir *dir)
 /* --- merging --- */
 
 /* A client id belongs to an issuer, a secret to a client id, and a resource's name to the resource:
- * with another one, what belonged to the former is not inherited, so that no secret goes to somebody
- * it was not meant for. That it was there is still seen from its place. */
+ * with another one, what belonged to the former is not inherited, so that no secret goes to
+ * somebody it was not meant for. That it was there is still seen from its place. */
 static apr_uint64_t fields_to_drop(const gate_dir *base, const gate_dir *add)
 {
     const apr_uint64_t of_client = GATE_BIT(client_secret) | GATE_BIT(client_auth);
@@ -438,6 +438,14 @@ bool gate_config_forces_authn(request_rec *r)
                         stable->on_unauthenticated == GATE_UNAUTHENTICATED_PASS;
 
     return (passes || dir->forces_authn || stable->forces_authn) && is_ours(r);
+}
+
+bool gate_config_enforces(request_rec *r)
+{
+    const gate_dir *dir = dir_of(r->per_dir_config);
+    const gate_dir *stable = dir->stands_for ? dir->stands_for : dir;
+
+    return !(stable->set & GATE_BIT(enforces)) || stable->enforces;
 }
 
 const gate_site *gate_config_site(server_rec *s)

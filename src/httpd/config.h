@@ -33,6 +33,9 @@ const gate_site *gate_config_site(server_rec *s);
  * OIDCGateOnUnauthenticated pass, or a gate rule within <RequireNone>. */
 bool gate_config_forces_authn(request_rec *r);
 
+/* Whether what is decided about this request is also done (OIDCGateEnforce). */
+bool gate_config_enforces(request_rec *r);
+
 /* Called while a Require line is read: its section holds a gate rule within <RequireNone>. */
 void gate_config_force_authn(cmd_parms *cmd);
 

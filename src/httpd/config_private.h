@@ -72,6 +72,7 @@ typedef struct gate_secret_keys {
     X(int, forward_credentials)                                                         \
     X(apr_array_header_t *, user_claims)                                                \
     X(int, on_unauthenticated)                                                          \
+    X(int, enforces)                                                                    \
     X(const char *, base_url)                                                           \
     X(const char *, path)                                                               \
     X(const char *, cookie_name)                                                        \

@@ -561,6 +561,8 @@ const command_rec gate_commands[] = {
     ROW_WITH_DEFAULT(
         "OIDCGateOnUnauthenticated", LOCATION, "auto|login|401|pass", "auto",
         ONE(GATE_SLOT_AT(on_unauthenticated), gate_read_choice, .choices = unauthenticated)),
+    ROW_WITH_DEFAULT("OIDCGateEnforce", LOCATION, "On|Off", "On",
+                     ONE(GATE_SLOT_AT(enforces), gate_read_flag)),
     ROW("OIDCGateBaseURL", SERVER, "URL", "from ServerName and the listener",
         ONE(GATE_SLOT_AT(base_url), gate_read_origin)),
     ROW_WITH_DEFAULT("OIDCGatePath", SERVER, "PATH", "/oidc-gate",

@@ -140,7 +140,7 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
         if (reason != GATE_OK)
             state->decision = gate_refuse(reason, detail);
     }
-    if (state->decision.verb == GATE_ADMIT) {
+    if (state->decision.verb == GATE_ADMIT && gate_config_enforces(r)) {
         for (int i = 0; i < state->decision.cookie_count && !r->main; i++)
             apr_table_addn(r->err_headers_out, "Set-Cookie", state->decision.cookies[i]);
     }
@@ -167,45 +167,6 @@ static gate_state *consider(request_rec *r)
     if (own && own->is_decided && own->settings == settings)
         return own;
     return earlier ? inherit(r, earlier) : decide(r, settings, problem);
-}
-
-/* httpd's rules let the caller in without a name. That is the last word only about somebody who
- * has none, by permission (OIDCGateOnUnauthenticated pass): httpd goes on without authentication
- * then. */
-int gate_force_user(request_rec *r)
-{
-    gate_state *state;
-
-    if (!gate_config_forces_authn(r) || !is_guarded(r))
-        return DECLINED;
-    if (is_probed(r))
-        return OK;
-    state = consider(r);
-    if (state->decision.verb != GATE_ADMIT || state->decision.known)
-        return OK;
-    if (!state->id)
-        state->id = gate_request_id(r);
-    if (!state->is_inherited)
-        gate_log_decision(r, state, "allow", HTTP_OK);
-    return DECLINED;
-}
-
-int gate_check_user(request_rec *r)
-{
-    gate_state *state;
-
-    if (!is_guarded(r))
-        return DECLINED;
-    if (is_probed(r))
-        return HTTP_UNAUTHORIZED;
-    state = consider(r);
-    if (state->decision.verb == GATE_ADMIT &&
-        !state->decision.known) /* nobody, where the rules ask for somebody */
-        state->decision = gate_refuse(GATE_NO_CREDENTIAL, NULL);
-    if (state->decision.verb != GATE_ADMIT)
-        return gate_answer_with(r, state);
-    take_user(r, state);
-    return OK;
 }
 
 /* --- may they --- */
@@ -256,17 +217,11 @@ static int ask_to_step_up(request_rec *r, gate_state *state)
 
 /* httpd's own rule engine is asked, and its verdict said in the gate's words: who is known and may
  * not pass gets 403, without AuthzSendForbiddenOnFailure. */
-int gate_check_rules(request_rec *r)
+static int judge(request_rec *r, gate_state *state)
 {
-    gate_state *state = gate_state_of(r);
+    const int status = ask_rules(r, state);
     bool step_up;
-    int status;
 
-    if (!state || !state->is_decided || state->in_rules || state->decision.verb != GATE_ADMIT)
-        return DECLINED;
-    if (!state->id)
-        state->id = gate_request_id(r);
-    status = ask_rules(r, state);
     if (status == OK) {
         state->rule_reason = GATE_OK; /* of a rule whose neighbour granted */
         state->refused_rule = NULL;
@@ -284,4 +239,123 @@ int gate_check_rules(request_rec *r)
     if (!state->rule_reason)
         state->rule_reason = GATE_RULE_REFUSED;
     return gate_deny(r, state, state->rule_reason, gate_reason_get(state->rule_reason)->status);
+}
+
+/* --- where nothing is enforced --- */
+
+static void say_verdict(request_rec *r, gate_state *state, bool is_name_wanted)
+{
+    int status = OK;
+
+    if (state->decision.verb == GATE_ADMIT && !state->decision.known) {
+        if (state->is_inherited)
+            return;
+        if (!is_name_wanted) {
+            gate_log_decision(r, state, "allow", HTTP_OK);
+            return;
+        }
+        state->decision = gate_refuse(GATE_NO_CREDENTIAL, NULL);
+    }
+    if (state->decision.verb != GATE_ADMIT)
+        gate_answer_with(r, state);
+    else
+        status = judge(r, state);
+    if (status == OK) /* said */
+        return;
+    state->rule_reason = GATE_RULE_REFUSED;
+    gate_log_decision(r, state, "deny", status);
+}
+
+/* All is decided as ever, and said; then everybody passes as who they are. httpd comes here when
+ * nothing but a name is missing, so that all rules that do not ask for one have held already; or
+ * when it would let the caller in without one. */
+static void watch(request_rec *r, bool is_name_wanted)
+{
+    const gate_decision nobody = {.verb = GATE_ADMIT, .status = HTTP_OK};
+    gate_state *state = consider(r);
+    const gate_decision decided = state->decision;
+
+    state->is_watched = true;
+    if (!state->id)
+        state->id = gate_request_id(r);
+    if (decided.verb == GATE_ADMIT)
+        take_user(r, state);
+    say_verdict(r, state, is_name_wanted);
+    state->decision = decided.verb == GATE_ADMIT ? decided : nobody;
+    if (!state->decision.known)
+        state->user = NULL;
+}
+
+/* --- httpd's questions --- */
+
+/* httpd, or a handler of ours, may ask again. */
+static bool is_watched(request_rec *r)
+{
+    const gate_state *state = gate_state_of(r);
+
+    return state && state->is_watched;
+}
+
+int gate_watch_user(request_rec *r)
+{
+    if (!is_guarded(r) || gate_config_enforces(r) || is_probed(r))
+        return DECLINED;
+    if (!is_watched(r))
+        watch(r, true);
+    return OK;
+}
+
+/* httpd's rules let the caller in without a name. That is the last word only about somebody who
+ * has none, by permission (OIDCGateOnUnauthenticated pass): httpd goes on without authentication
+ * then. */
+int gate_force_user(request_rec *r)
+{
+    gate_state *state;
+
+    if (!gate_config_forces_authn(r) || !is_guarded(r))
+        return DECLINED;
+    if (is_probed(r))
+        return OK;
+    if (!gate_config_enforces(r)) {
+        if (!is_watched(r))
+            watch(r, false);
+        return DECLINED;
+    }
+    state = consider(r);
+    if (state->decision.verb != GATE_ADMIT || state->decision.known)
+        return OK;
+    if (!state->id)
+        state->id = gate_request_id(r);
+    if (!state->is_inherited)
+        gate_log_decision(r, state, "allow", HTTP_OK);
+    return DECLINED;
+}
+
+int gate_check_user(request_rec *r)
+{
+    gate_state *state;
+
+    if (!is_guarded(r))
+        return DECLINED;
+    if (is_probed(r))
+        return HTTP_UNAUTHORIZED;
+    state = consider(r);
+    if (state->decision.verb == GATE_ADMIT &&
+        !state->decision.known) /* nobody, where the rules ask for somebody */
+        state->decision = gate_refuse(GATE_NO_CREDENTIAL, NULL);
+    if (state->decision.verb != GATE_ADMIT)
+        return gate_answer_with(r, state);
+    take_user(r, state);
+    return OK;
+}
+
+int gate_check_rules(request_rec *r)
+{
+    gate_state *state = gate_state_of(r);
+
+    if (!state || !state->is_decided || state->in_rules || state->decision.verb != GATE_ADMIT)
+        return DECLINED;
+    if (!state->id)
+        state->id = gate_request_id(r);
+    return judge(r, state);
 }

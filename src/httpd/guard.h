@@ -12,6 +12,8 @@
  * (RFC 9700 section 4.15). In p. */
 const char *gate_user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity);
 
+int gate_watch_user(request_rec *r); /* check_access_ex, last: a name is missing, and nothing is
+                                        enforced */
 int gate_force_user(request_rec *r); /* force_authn: whether it must be known who it is, where httpd
                                         would not ask */
 int gate_check_user(request_rec *r); /* check_user_id: who is it */

@@ -150,6 +150,15 @@ int gate_refuse_trace(request_rec *r)
 
 /* --- what the backend is told --- */
 
+/* Where nothing is enforced, what did not let the caller in here may be meant for the backend, and
+ * goes on to it as before there was a gate. */
+static bool is_the_backends(request_rec *r, const gate_settings *s)
+{
+    const gate_state *state = s->enforces ? NULL : gate_state_for(r, s);
+
+    return !s->enforces && !(state && state->decision.known);
+}
+
 /* Once a request, however often its settings change on the way (mod_dir puts the index file's in
  * their place). */
 static void withhold_credentials(request_rec *r, const gate_settings *s)
@@ -166,7 +175,8 @@ static void withhold_credentials(request_rec *r, const gate_settings *s)
     state->cookies = apr_table_get(headers, "Cookie");
     if (s->forward_credentials)
         return;
-    apr_table_unset(headers, "Authorization");
+    if (!is_the_backends(r, s))
+        apr_table_unset(headers, "Authorization");
     if (state->cookies)
         put_back(headers, "Cookie", gate_cookie_without(r->pool, state->cookies, s->site->cookie));
 }

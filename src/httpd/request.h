@@ -40,6 +40,7 @@ typedef struct gate_state {
     bool assumes_step_up; /* such rules are taken for met just now, and what they want is noted */
     gate_step_up step_up;
     bool is_inherited; /* decided for another request of the same chain */
+    bool is_watched;   /* nothing is done of what is decided: it is only said */
     bool is_refused;
     gate_audience audience; /* whom the refusal is said to */
     bool withholds; /* the credentials have been taken off the request; this is what they were, or

@@ -527,7 +527,7 @@ OIDCGateClientSecret s3cret-web
 </Location>
 <Directory @docs@/htaccess>
     AllowOverride AuthConfig
-    AllowOverrideList OIDCGateIssuer
+    AllowOverrideList OIDCGateIssuer OIDCGateEnforce
 </Directory>
 
 =cut
@@ -553,13 +553,15 @@ row 'T-47 a .htaccess cannot set up a gate' => sub {
     mkdir $docs;
     write_file("$docs/page.txt", 'a page');
     for (['AuthType Basic', 200], ['AuthType OIDCGate', 500],
-        ['OIDCGateIssuer https://evil.example', 500], ['Require all granted', 200]) {
+        ['OIDCGateIssuer https://evil.example', 500], ['OIDCGateEnforce Off', 500],
+        ['Require all granted', 200]) {
         my ($line, $status) = @$_;
         write_file("$docs/.htaccess", "$line\n");
         status_is get(ua(), '/htaccess/page.txt'), $status, $line;
     }
     log_like qr/AuthType OIDCGate cannot stand in \.htaccess: say it in a <Location> or <Directory>/;
     log_like qr/OIDCGateIssuer cannot occur within htaccess files/;
+    log_like qr/OIDCGateEnforce cannot occur within htaccess files/;
     unlink "$docs/.htaccess";
 };
 
