@@ -7,6 +7,7 @@
 #include "http_request.h"
 #include "mod_proxy.h"
 
+#include "httpd/address.h"
 #include "httpd/authz.h"
 #include "httpd/config.h"
 #include "httpd/endpoints.h"
@@ -29,6 +30,9 @@ static void register_hooks(apr_pool_t *p)
     /* --- as a request meets them --- */
     /* Before anything can believe what a stranger claims to be, on every request of the server. */
     ap_hook_post_read_request(gate_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    /* Before mod_rewrite and mod_proxy, which make other addresses out of this one: a token in it
+     * goes no further (OIDCGateTokenFrom query:NAME). */
+    ap_hook_translate_name(gate_take_query, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Before mod_rewrite, mod_alias and mod_proxy: nothing takes the callback away from us. */
     ap_hook_translate_name(gate_claim_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(gate_claim_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -58,7 +58,10 @@ gate_cookie_count gate_cookie_find(gate_span header, gate_span name, gate_span *
     return count;
 }
 
-static bool is_ours(gate_span piece, const char *name)
+/* Whether a piece is to go: the cookie of that name, or one of its family. */
+typedef bool goes_fn(gate_span piece, const char *name);
+
+static bool is_of_family(gate_span piece, const char *name)
 {
     gate_span found, value;
     split(piece, &found, &value);
@@ -66,8 +69,15 @@ static bool is_ours(gate_span piece, const char *name)
     return gate_span_starts(found, name) && (found.len == len || found.ptr[len] == '-');
 }
 
-/* Copies the pieces of others, each with the separator that was before it. */
-static const char *copy_foreign(apr_pool_t *p, gate_span header, const char *name)
+static bool is_called(gate_span piece, const char *name)
+{
+    gate_span found, value;
+    split(piece, &found, &value);
+    return gate_span_is(found, name);
+}
+
+/* Copies the pieces that stay, each with the separator that was before it. */
+static const char *copy_others(apr_pool_t *p, gate_span header, const char *name, goes_fn *goes)
 {
     const char *start = header.ptr;
     char *text = apr_palloc(p, header.len + 1);
@@ -75,7 +85,7 @@ static const char *copy_foreign(apr_pool_t *p, gate_span header, const char *nam
     bool any = false;
     gate_span piece;
     while (cut(&header, &piece)) {
-        if (is_ours(piece, name))
+        if (goes(piece, name))
             continue;
         bool blank = !gate_span_trim(piece).len;
         if (out == text) {
@@ -97,15 +107,25 @@ static const char *copy_foreign(apr_pool_t *p, gate_span header, const char *nam
     return any ? text : NULL;
 }
 
-const char *gate_cookie_without(apr_pool_t *p, const char *header, const char *name)
+static const char *without(apr_pool_t *p, const char *header, const char *name, goes_fn *goes)
 {
     if (!header || !strstr(header, name))
         return header;
     gate_span rest = gate_span_of(header), piece;
     while (cut(&rest, &piece))
-        if (is_ours(piece, name))
-            return copy_foreign(p, gate_span_of(header), name);
+        if (goes(piece, name))
+            return copy_others(p, gate_span_of(header), name, goes);
     return header;
+}
+
+const char *gate_cookie_without(apr_pool_t *p, const char *header, const char *name)
+{
+    return without(p, header, name, is_of_family);
+}
+
+const char *gate_cookie_without_one(apr_pool_t *p, const char *header, const char *name)
+{
+    return without(p, header, name, is_called);
 }
 
 const char *gate_cookie_text(apr_pool_t *p, const gate_cookie *cookie)

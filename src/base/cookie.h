@@ -27,6 +27,9 @@ gate_cookie_count gate_cookie_find(gate_span header, gate_span name, gate_span *
  * for byte; NULL when none is left, and the very same text when none of them was there. In p. */
 const char *gate_cookie_without(apr_pool_t *p, const char *header, const char *name);
 
+/* The same without the cookies of exactly that name. */
+const char *gate_cookie_without_one(apr_pool_t *p, const char *header, const char *name);
+
 typedef struct gate_cookie {
     const char *name, *value;
     const char *path;     /* "/" for a __Host- cookie */

@@ -31,7 +31,7 @@ typedef enum gate_level {
     X(TARGET_UNSAFE, target_unsafe, 400, NULL, WARN,                                               \
       "a return address must be a path on this host")                                              \
     X(CROSS_SITE, cross_site, 403, NULL, WARN,                                                     \
-      "use POST from a page of this host")                                                         \
+      "a page of another site may not do this; use POST from a page of this host")                 \
     X(RATE_LIMITED, rate_limited, 429, NULL, WARN,                                                 \
       "wait; OIDCGateLimit says how many unknown credentials a second are judged")                 \
     /* a token that was read and is not good */                                                    \

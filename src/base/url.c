@@ -371,6 +371,11 @@ bool gate_percent_decode(apr_pool_t *p, gate_span s, gate_span *decoded)
     return decode(p, s, false, decoded);
 }
 
+bool gate_form_decode(apr_pool_t *p, gate_span s, gate_span *decoded)
+{
+    return decode(p, s, true, decoded);
+}
+
 gate_form *gate_form_make(apr_pool_t *p)
 {
     gate_form *form = apr_palloc(p, sizeof *form);

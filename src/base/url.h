@@ -46,6 +46,9 @@ const char *gate_form_encode(apr_pool_t *p, gate_span s);
 /* Undoes %XX ('+' stays '+'). False for a broken escape or a NUL, encoded or not. */
 bool gate_percent_decode(apr_pool_t *p, gate_span s, gate_span *decoded);
 
+/* The same, as a form does: '+' becomes SP. */
+bool gate_form_decode(apr_pool_t *p, gate_span s, gate_span *decoded);
+
 /* Form pairs in the order in which they were written or added. */
 typedef struct gate_form {
     apr_pool_t *pool;

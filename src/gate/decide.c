@@ -3,11 +3,11 @@
 #include "gate/decide.h"
 
 #include "gate/accept.h"
+#include "gate/credential.h"
 #include "gate/login.h"
 #include "gate/renew.h"
 #include "gate/service.h"
 #include "gate/session.h"
-#include "oidc/bearer.h"
 
 static gate_decision admit(gate_method method, const gate_identity *identity,
                            const gate_tokens *tokens)
@@ -22,24 +22,19 @@ static gate_decision admit(gate_method method, const gate_identity *identity,
     };
 }
 
-/* A credential in Authorization that an enabled method takes is judged, and a bad one never falls
- * through to the next method. False: there is none, or it is of a kind that nobody here takes. */
+/* A credential that an enabled method takes is judged, and a bad one never falls through to the
+ * next method, or to another place where one may stand. False: there is none. */
 static bool judge_credential(const gate_request *q, const gate_settings *s, gate_world *w,
                              gate_decision *decision)
 {
-    const unsigned tokens = 1u << GATE_METHOD_BEARER | 1u << GATE_METHOD_INTROSPECTION;
-    const unsigned clients = 1u << GATE_METHOD_CLIENT_CREDENTIALS;
     gate_credential credential;
-    gate_reason reason;
+    const gate_reason reason = gate_credential_find(q, s, &credential);
 
-    if (!(s->methods & (tokens | clients)))
-        return false;
-    reason = gate_credential_read(q->pool, q->header(q, "Authorization"), &credential);
     if (reason != GATE_OK)
         *decision = gate_refuse(reason, NULL);
-    else if (credential.scheme == GATE_SCHEME_BEARER && s->methods & tokens)
+    else if (credential.scheme == GATE_SCHEME_BEARER)
         *decision = gate_accept(q, s, w, credential.token);
-    else if (credential.scheme == GATE_SCHEME_BASIC && s->methods & clients)
+    else if (credential.scheme == GATE_SCHEME_BASIC)
         *decision = gate_serve(q, s, w, &credential);
     else
         return false;

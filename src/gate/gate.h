@@ -73,6 +73,24 @@ typedef enum gate_unauthenticated {
     GATE_UNAUTHENTICATED_PASS /* nobody, but let through */
 } gate_unauthenticated;
 
+/* OIDCGateTokenFrom: where a bearer token may stand. */
+typedef enum gate_token_place {
+    GATE_TOKEN_IN_AUTHORIZATION,
+    GATE_TOKEN_IN_HEADER,
+    GATE_TOKEN_IN_COOKIE,
+    GATE_TOKEN_IN_QUERY
+} gate_token_place;
+
+typedef struct gate_token_source {
+    gate_token_place place;
+    const char *name; /* of the header, cookie or parameter; NULL: of AUTHORIZATION */
+} gate_token_source;
+
+typedef struct gate_token_sources {
+    const gate_token_source *items;
+    int count; /* 0: Authorization alone */
+} gate_token_sources;
+
 /* OIDCGateCache, in seconds. */
 typedef struct gate_cache_times {
     int introspection, negative, token, stale;
@@ -117,6 +135,7 @@ struct gate_settings {
     gate_session_times session;
 
     /* presented tokens */
+    gate_token_sources token_sources;
     const char *const *audiences; /* NULL-terminated; NULL: any */
     gate_alg_set algorithms;
     int skew; /* seconds */
@@ -167,6 +186,8 @@ struct gate_request {
     const char *method;  /* "GET" */
     gate_span uri;       /* path and query as the browser sent them, "/app/x?a=1" */
     gate_span query;     /* absent where there is none */
+    gate_span taken_query; /* the query as it came, where a token may have been in it and was taken
+                              out of the address; else absent */
     const char *address; /* whose calls are counted together: the caller's, of IPv6 its /64 */
     bool is_navigation;  /* a browser is opening a page: only then is it sent away to sign in */
     bool is_subrequest;

@@ -251,6 +251,34 @@ static bool has_word(const apr_array_header_t *list, const char *word)
     return false;
 }
 
+/* A header that the gate sets is taken off every request, and its cookies are no tokens. */
+static const char *check_token_sources(compiling *c)
+{
+    const char *cookie = c->host->site.cookie;
+
+    for (int i = 0; c->d->token_sources && i < c->d->token_sources->nelts; i++) {
+        const gate_token_source *source =
+            &APR_ARRAY_IDX(c->d->token_sources, i, gate_token_source);
+        const bool is_told = source->place == GATE_TOKEN_IN_HEADER &&
+                             gate_config_tells_header(gate_span_of(source->name));
+        const bool is_own = source->place == GATE_TOKEN_IN_COOKIE &&
+                            gate_span_starts(gate_span_of(source->name), cookie);
+
+        if (is_told || is_own)
+            return apr_psprintf(
+                c->p,
+                "OIDCGateTokenFrom %s:%s (%s) is what %s, and so no caller can bring a token in "
+                "it to %s. Choose another name%s.",
+                is_told ? "header" : "cookie", source->name,
+                place_of(c, GATE_FIELD_token_sources),
+                is_told ? "OIDCGateHeader sets here or elsewhere" : "the gate keeps sessions in",
+                section(c),
+                is_told ? "; OIDCGateForwardCredentials On lets the caller's own header through"
+                        : "");
+    }
+    return NULL;
+}
+
 static const char *check_scope(compiling *c)
 {
     if (!takes(c, GATE_METHOD_CODE) || has_word(c->d->scope, "openid"))
@@ -317,7 +345,7 @@ static check *const checks[] = {
     check_site,         check_trailers, check_issuer, check_endpoints,
     check_undiscovered, check_client,   check_scope,  check_secret_length,
     check_audience,     check_login,    check_times,  check_bearer_algorithms,
-    check_resource,
+    check_resource,     check_token_sources,
 };
 
 /* --- what it means --- */
@@ -519,6 +547,8 @@ static void set_how(compiling *c)
     if (!d->audiences && d->resource)
         s->audiences =
             apr_pmemdup(c->p, (const char *const[]){d->resource, NULL}, 2 * sizeof(const char *));
+    if (d->token_sources)
+        s->token_sources = gate_token_sources_of(d->token_sources);
     s->algorithms = d->algorithms;
     s->skew = d->skew;
     s->introspect_all =
@@ -538,6 +568,22 @@ static void set_what_is_told(compiling *c)
     c->s->revoke = c->d->revoke;
 }
 
+/* RFC 9728 section 2 knows those ways that RFC 6750 does: Authorization, and a parameter of this
+ * very name. */
+static const char *bearer_methods(const compiling *c)
+{
+    bool header = !c->s->token_sources.count, query = false;
+
+    for (int i = 0; i < c->s->token_sources.count; i++) {
+        const gate_token_source *source = &c->s->token_sources.items[i];
+
+        header = header || source->place == GATE_TOKEN_IN_AUTHORIZATION;
+        query = query || (source->place == GATE_TOKEN_IN_QUERY &&
+                          !strcmp(source->name, "access_token"));
+    }
+    return apr_pstrcat(c->p, header ? "header " : "", query ? "query" : "", NULL);
+}
+
 static void set_resource(compiling *c)
 {
     const gate_resource resource = {
@@ -545,6 +591,7 @@ static void set_resource(compiling *c)
         .issuer = c->d->issuer,
         .name = c->d->resource_name,
         .scopes = c->d->resource_scopes,
+        .methods = bearer_methods(c),
     };
 
     if (!c->d->resource)

@@ -448,6 +448,15 @@ bool gate_config_enforces(request_rec *r)
     return !(stable->set & GATE_BIT(enforces)) || stable->enforces;
 }
 
+gate_token_sources gate_config_token_sources(request_rec *r)
+{
+    const gate_dir *dir = dir_of(r->per_dir_config);
+    const gate_dir *stable = dir->stands_for ? dir->stands_for : dir;
+
+    return stable->set & GATE_BIT(token_sources) ? gate_token_sources_of(stable->token_sources)
+                                                 : (gate_token_sources){NULL, 0};
+}
+
 const gate_site *gate_config_site(server_rec *s)
 {
     const gate_dir *dir = dir_of(s->lookup_defaults);

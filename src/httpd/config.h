@@ -39,6 +39,9 @@ bool gate_config_enforces(request_rec *r);
 /* Called while a Require line is read: its section holds a gate rule within <RequireNone>. */
 void gate_config_force_authn(cmd_parms *cmd);
 
+/* OIDCGateTokenFrom as it stands for this request, be its place guarded or not. */
+gate_token_sources gate_config_token_sources(request_rec *r);
+
 /* Every header name that any part of the configuration can set, for the scrub: asked once a header
  * of each request. Authorization and Cookie are not among them: credentials are dealt with where
  * the gate is on. */

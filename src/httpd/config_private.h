@@ -55,6 +55,7 @@ typedef struct gate_secret_keys {
     X(const char *, resource_name)                                                      \
     X(const char *, resource_scopes)                                                    \
     X(apr_array_header_t *, audiences)                                                  \
+    X(apr_array_header_t *, token_sources)                                              \
     X(gate_alg_set, algorithms)                                                         \
     X(int, skew)                                                                        \
     X(apr_array_header_t *, scope)                                                      \
@@ -225,6 +226,12 @@ gate_provider *gate_provider_for(const gate_provider_options *options);
 
 /* The defaults in the table of directives, read by the same readers. */
 const gate_dir *gate_directive_standards(apr_pool_t *p, server_rec *main_server);
+
+/* A list of gate_token_source as settings have it. */
+static inline gate_token_sources gate_token_sources_of(const apr_array_header_t *list)
+{
+    return (gate_token_sources){(const gate_token_source *)(const void *)list->elts, list->nelts};
+}
 
 /* --- host.c --- */
 

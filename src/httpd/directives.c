@@ -152,6 +152,82 @@ static const char *read_client_auth(gate_line *line, const gate_row *row)
     return NULL;
 }
 
+/* RFC 9110 section 5.6.2. */
+static bool is_token(const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (!apr_isalnum(*c) && !strchr("!#$%&'*+-.^_`|~", *c))
+            return false;
+    }
+    return *text;
+}
+
+/* What says where a request goes, how long it is and what becomes of the connection, and the
+ * browser's cookies, is not for a template. */
+static bool is_for_the_server(const char *name)
+{
+    static const char *const names[] = {
+        "Host",    "Connection", "Content-Length", "Transfer-Encoding", "Cookie", "Set-Cookie",
+        "Upgrade", "TE",         "Trailer",        "Keep-Alive",        "Expect",
+    };
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (gate_name_equal_folded(gate_span_of(name), gate_span_of(names[i])))
+            return true;
+    }
+    return strlen(name) >= 6 && gate_name_equal_folded((gate_span){name, 6}, GATE_SPAN("Proxy-"));
+}
+
+static const char *add_token_source(gate_line *line, const gate_slot *slot,
+                                    const gate_token_source *source, const char *word)
+{
+    apr_array_header_t *list = gate_line_list(line, slot, sizeof *source);
+
+    for (int i = 0; i < list->nelts; i++) {
+        const gate_token_source *other = &APR_ARRAY_IDX(list, i, gate_token_source);
+
+        if (other->place == source->place &&
+            (!source->name || !strcasecmp(other->name, source->name)))
+            return gate_complain(line, word, "it is there twice");
+    }
+    APR_ARRAY_PUSH(list, gate_token_source) = *source;
+    return NULL;
+}
+
+/* What a header, a cookie and a parameter may all be called. */
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
+/* OIDCGateTokenFrom SOURCE... */
+static const char *read_token_source(gate_line *line, const gate_slot *slot, const char *word)
+{
+    static const struct {
+        const char *prefix;
+        gate_token_place place;
+    } places[] = {
+        {"header:", GATE_TOKEN_IN_HEADER},
+        {"cookie:", GATE_TOKEN_IN_COOKIE},
+        {"query:", GATE_TOKEN_IN_QUERY},
+    };
+    gate_token_source source = {GATE_TOKEN_IN_AUTHORIZATION, NULL};
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (!strncasecmp(word, places[i].prefix, strlen(places[i].prefix)))
+            source = (gate_token_source){places[i].place, word + strlen(places[i].prefix)};
+    }
+    if (!source.name && strcasecmp(word, "authorization"))
+        return gate_complain(line, word,
+                             "say authorization, header:NAME, cookie:NAME or query:NAME");
+    if (source.name &&
+        (!*source.name || strspn(source.name, NAME_CHARACTERS) != strlen(source.name)))
+        return gate_complain(line, word, "a name is made of letters, digits, '-', '_' and '.'");
+    if (source.place == GATE_TOKEN_IN_HEADER &&
+        (is_for_the_server(source.name) || !strcasecmp(source.name, "Authorization")))
+        return gate_complain(line, word,
+                             "this header is the server's own, or the browser's; choose another, "
+                             "such as X-Access-Token. The usual one is called authorization");
+    return add_token_source(line, slot, &source, word);
+}
+
 static const char *read_grant_scope(gate_line *line, const gate_row *row)
 {
     const char *problem = NULL;
@@ -200,32 +276,6 @@ static const char *read_token_param(gate_line *line, const gate_row *row)
 }
 
 /* --- what is told --- */
-
-/* RFC 9110 section 5.6.2. */
-static bool is_token(const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        if (!apr_isalnum(*c) && !strchr("!#$%&'*+-.^_`|~", *c))
-            return false;
-    }
-    return *text;
-}
-
-/* What says where a request goes, how long it is and what becomes of the connection, and the
- * browser's cookies, is not for a template. */
-static bool is_for_the_server(const char *name)
-{
-    static const char *const names[] = {
-        "Host",    "Connection", "Content-Length", "Transfer-Encoding", "Cookie", "Set-Cookie",
-        "Upgrade", "TE",         "Trailer",        "Keep-Alive",        "Expect",
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (gate_name_equal_folded(gate_span_of(name), gate_span_of(names[i])))
-            return true;
-    }
-    return strlen(name) >= 6 && gate_name_equal_folded((gate_span){name, 6}, GATE_SPAN("Proxy-"));
-}
 
 static const char *check_header(const gate_line *line, const char *name)
 {
@@ -526,6 +576,9 @@ const command_rec gate_commands[] = {
         ONE(GATE_SLOT_AT(introspect_all), gate_read_choice, .choices = introspects)),
     ROW("OIDCGateAudience", LOCATION, "AUDIENCE...|any", "none",
         SEVERAL(GATE_SLOT_AT(audiences), gate_read_audience)),
+    ROW_WITH_DEFAULT("OIDCGateTokenFrom", LOCATION,
+                     "authorization|header:NAME|cookie:NAME|query:NAME...", "authorization",
+                     SEVERAL(GATE_SLOT_AT(token_sources), read_token_source)),
     ROW("OIDCGateResource", LOCATION, "URL [name=TEXT] [scopes=TEXT]", "none", .min = 1, .max = 3,
         .read = read_resource, .slots = resource_keys),
     ROW_WITH_DEFAULT("OIDCGateAlgorithms", ANYWHERE, "ALGORITHM...",

@@ -8,6 +8,7 @@
 #include "http_request.h"
 
 #include "gate/decide.h"
+#include "httpd/address.h"
 #include "httpd/answer.h"
 #include "httpd/config.h"
 #include "httpd/headers.h"
@@ -164,6 +165,7 @@ static gate_state *consider(request_rec *r)
     gate_state *own = gate_state_of(r);
 
     gate_receive(r);
+    gate_take_query(r);
     if (own && own->is_decided && own->settings == settings)
         return own;
     return earlier ? inherit(r, earlier) : decide(r, settings, problem);

@@ -8,6 +8,7 @@
 #include "http_request.h"
 
 #include "base/cookie.h"
+#include "httpd/address.h"
 #include "httpd/answer.h"
 #include "httpd/config.h"
 #include "httpd/endpoints.h"
@@ -64,6 +65,11 @@ static void restore_credentials(request_rec *r)
         if (state && state->withholds) {
             put_back(r->headers_in, "Authorization", state->authorization);
             put_back(r->headers_in, "Cookie", state->cookies);
+            for (int i = 0; state->named && i < state->named->nelts; i++) {
+                const gate_line *line = &APR_ARRAY_IDX(state->named, i, gate_line);
+
+                put_back(r->headers_in, line->name, line->value);
+            }
             return;
         }
     }
@@ -159,6 +165,28 @@ static bool is_the_backends(request_rec *r, const gate_settings *s)
     return !s->enforces && !(state && state->decision.known);
 }
 
+/* What a token may have come in beside Authorization: the header goes, and the one cookie. */
+static void withhold_named(request_rec *r, gate_state *state, const gate_settings *s)
+{
+    const gate_token_sources *sources = &s->token_sources;
+
+    for (int i = 0; i < sources->count; i++) {
+        const gate_token_source *source = &sources->items[i];
+        const char *value = source->name ? apr_table_get(r->headers_in, source->name) : NULL;
+
+        if (source->place == GATE_TOKEN_IN_COOKIE) {
+            value = apr_table_get(r->headers_in, "Cookie");
+            put_back(r->headers_in, "Cookie",
+                     gate_cookie_without_one(r->pool, value, source->name));
+        } else if (source->place == GATE_TOKEN_IN_HEADER && value) {
+            if (!state->named)
+                state->named = apr_array_make(state->pool, 1, sizeof(gate_line));
+            APR_ARRAY_PUSH(state->named, gate_line) = (gate_line){source->name, value};
+            apr_table_unset(r->headers_in, source->name);
+        }
+    }
+}
+
 /* Once a request, however often its settings change on the way (mod_dir puts the index file's in
  * their place). */
 static void withhold_credentials(request_rec *r, const gate_settings *s)
@@ -175,10 +203,12 @@ static void withhold_credentials(request_rec *r, const gate_settings *s)
     state->cookies = apr_table_get(headers, "Cookie");
     if (s->forward_credentials)
         return;
-    if (!is_the_backends(r, s))
-        apr_table_unset(headers, "Authorization");
     if (state->cookies)
         put_back(headers, "Cookie", gate_cookie_without(r->pool, state->cookies, s->site->cookie));
+    if (is_the_backends(r, s))
+        return;
+    apr_table_unset(headers, "Authorization");
+    withhold_named(r, state, s);
 }
 
 int gate_withhold(request_rec *r)
@@ -206,8 +236,12 @@ static void set_lines(apr_table_t *table, const apr_array_header_t *lines)
 static void keep_private(request_rec *r)
 {
     apr_table_setn(r->subprocess_env, "no-cache", "1");
-    if (!apr_table_get(r->err_headers_out, "Cache-Control"))
+    if (gate_taken_query(r)) { /* RFC 6750 section 2.3; and no page says where the token stood */
+        apr_table_setn(r->err_headers_out, "Cache-Control", "private, no-store");
+        apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
+    } else if (!apr_table_get(r->err_headers_out, "Cache-Control")) {
         apr_table_setn(r->err_headers_out, "Cache-Control", "private");
+    }
 }
 
 int gate_publish(request_rec *r)

@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "httpd/address.h"
 
 #define ID_BYTES 9 /* of a request id that mod_unique_id did not make */
 
@@ -35,6 +36,7 @@ gate_state *gate_state_make(request_rec *r, const gate_settings *settings)
     state->settings = settings;
     state->pool = pool;
     state->parts = before ? before->parts : NULL;
+    state->taken_query = before ? before->taken_query : NULL;
     ap_set_module_config(r->request_config, &oidc_gate_module, state);
     return state;
 }
@@ -167,6 +169,7 @@ gate_request gate_request_of(request_rec *r, gate_state *state)
         .method = r->method,
         .uri = asked_for(r),
         .query = gate_span_of(query ? query + 1 : NULL),
+        .taken_query = gate_span_of(gate_taken_query(r)),
         .address = counted_as(r),
         .is_navigation = is_navigation(r),
         /* An error document or a part of a page cannot send the browser away. */

@@ -46,6 +46,8 @@ typedef struct gate_state {
     bool withholds; /* the credentials have been taken off the request; this is what they were, or
                        NULL */
     const char *authorization, *cookies;
+    apr_array_header_t *named; /* of gate_line: headers of OIDCGateTokenFrom; NULL for none */
+    const char *taken_query;   /* the query before a token was taken out of it, or NULL */
 } gate_state;
 
 /* The state of this very request; NULL where the gate has not looked at it. */

@@ -15,6 +15,8 @@ typedef struct gate_resource {
     const char *issuer;     /* the provider whose tokens are taken */
     const char *name;       /* for people; NULL: none */
     const char *scopes;     /* parted by spaces; NULL: not said */
+    const char *methods;    /* "header", "query" (RFC 6750 sections 2.1 and 2.3), parted by spaces:
+                               where a token may stand; "" for elsewhere alone */
 } gate_resource;
 
 /* The path of the metadata of a resource on its host: the well-known part is put in before the

@@ -158,6 +158,26 @@ static void without(apr_pool_t *p)
     ok(!gate_cookie_without(p, NULL, "gate"), "no header stays no header");
 }
 
+static void without_one(apr_pool_t *p)
+{
+    static const struct {
+        const char *header, *left; /* NULL: nothing */
+    } cases[] = {
+        {"t=1", NULL},
+        {"a=1; t=2; b=3", "a=1; b=3"},
+        {"t=1; t=2, a=3", "a=3"},
+        {"t-x=1; t=2; tt=3", "t-x=1; tt=3"},
+        {"t; a", "a"},
+        {"T=1; a=t", "T=1; a=t"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *left = gate_cookie_without_one(p, cases[i].header, "t");
+        ok(cases[i].left ? left && strcmp(left, cases[i].left) == 0 : !left,
+           "without the one cookie, of '%s' there is left: %s", cases[i].header,
+           left ? left : "nothing");
+    }
+}
+
 static void setting(apr_pool_t *p)
 {
     static const struct {
@@ -183,6 +203,7 @@ int main(void)
     walking(p);
     finding(p);
     without(p);
+    without_one(p);
     setting(p);
     apr_pool_destroy(p);
     apr_terminate();

@@ -23,9 +23,11 @@ static const struct {
 int main(void)
 {
     const gate_resource full = {"https://api.example.com/mcp", "https://id.example.com", "Tools",
-                                "read write"};
+                                "read write", "header query"};
     const gate_resource little = {"https://api.example.com/mcp", "https://id.example.com", NULL,
-                                  NULL};
+                                  NULL, "header"};
+    const gate_resource odd = {"https://api.example.com/mcp", "https://id.example.com", NULL, NULL,
+                               ""};
     apr_pool_t *p;
 
     apr_initialize();
@@ -42,9 +44,14 @@ int main(void)
     is(gate_resource_document(p, &full),
        "{\"resource\":\"https://api.example.com/mcp\","
        "\"authorization_servers\":[\"https://id.example.com\"],"
-       "\"bearer_methods_supported\":[\"header\"],\"resource_name\":\"Tools\","
+       "\"bearer_methods_supported\":[\"header\",\"query\"],\"resource_name\":\"Tools\","
        "\"scopes_supported\":[\"read\",\"write\"]}",
        "name and scopes are said where they are known");
+    is(gate_resource_document(p, &odd),
+       "{\"resource\":\"https://api.example.com/mcp\","
+       "\"authorization_servers\":[\"https://id.example.com\"],"
+       "\"bearer_methods_supported\":[]}",
+       "where tokens stand somewhere else, that no RFC knows, no way is named");
     apr_pool_destroy(p);
     apr_terminate();
     return tap_done();

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+#include "httpd/address.h"
+
+#include <apr_strings.h>
+
+#include "http_core.h"
+#include "scoreboard.h"
+
+#include "base/query.h"
+#include "httpd/config.h"
+#include "httpd/endpoints.h"
+#include "httpd/headers.h"
+
+/* query without all that a token may stand in; the very same text where there is none of it. */
+static const char *without_tokens(apr_pool_t *p, const gate_token_sources *sources,
+                                  const char *query)
+{
+    for (int i = 0; query && i < sources->count; i++) {
+        if (sources->items[i].place == GATE_TOKEN_IN_QUERY)
+            query = gate_query_without(p, query, sources->items[i].name);
+    }
+    return query;
+}
+
+/* An address with another query. */
+static char *with_query(apr_pool_t *p, const char *address, const char *query)
+{
+    const size_t len = strcspn(address, "?");
+
+    return apr_pstrcat(p, apr_pstrmemdup(p, address, len), query ? "?" : "", query ? query : "",
+                       NULL);
+}
+
+/* An address as it is already on its way to the backend ("proxy:http://..."), with the query in it.
+ */
+static void clean_target(request_rec *r, const gate_token_sources *sources)
+{
+    char *query = r->filename && r->proxyreq ? strchr(r->filename, '?') : NULL;
+
+    if (query)
+        r->filename = with_query(r->pool, r->filename, without_tokens(r->pool, sources, query + 1));
+}
+
+/* Everything in which httpd and its modules keep the address: the_request is what the access log
+ * and CGI's REQUEST_URI are made of, args what the backend's query is, and the server's status page
+ * shows what it was told when the request came. */
+static void clean_request(request_rec *r, const gate_token_sources *sources)
+{
+    const char *query = without_tokens(r->pool, sources, r->args);
+
+    clean_target(r, sources);
+    if (!r->args || query == r->args)
+        return;
+    r->args = apr_pstrdup(r->pool, query);
+    r->parsed_uri.query = r->args;
+    r->unparsed_uri = with_query(r->pool, r->unparsed_uri, query);
+    r->the_request = apr_pstrcat(r->pool, r->method, " ", r->unparsed_uri,
+                                 r->assbackwards ? NULL : " ", r->protocol, NULL);
+    if (!r->main)
+        ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
+}
+
+int gate_take_query(request_rec *r)
+{
+    const gate_token_sources sources = gate_config_token_sources(r);
+    gate_state *state;
+
+    if (!r->args || without_tokens(r->pool, &sources, r->args) == r->args ||
+        gate_open_endpoint(r) == OK)
+        return DECLINED;
+    gate_receive(r);
+    state = gate_state_of(r);
+    if (!state)
+        state = gate_state_make(r, NULL);
+    state->taken_query = r->args;
+    for (request_rec *at = r; at; at = at->prev) /* the access log tells of the first */
+        clean_request(at, &sources);
+    return DECLINED;
+}
+
+const char *gate_taken_query(request_rec *r)
+{
+    for (request_rec *at = r; at; at = at->prev ? at->prev : at->main) {
+        const gate_state *state = gate_state_of(at);
+
+        if (state && state->taken_query)
+            return state->taken_query;
+    }
+    return NULL;
+}
