@@ -12,6 +12,7 @@ package Gate::Client;
 use strict;
 use warnings FATAL => 'all';
 
+use Errno ();
 use IO::Select ();
 use IO::Socket::INET ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
@@ -97,8 +98,11 @@ sub read_answer {
     my $select = IO::Select->new($socket);
     my ($text, $answer) = ('');
     my $end = time + $PATIENCE;
-    while (time < $end && $select->can_read($end - time)) {
-        sysread $socket, $text, 65536, length $text or return;
+    while (time < $end) {
+        $select->can_read($end - time) or next;     # a signal to this process is not the server's doing
+        my $got = sysread $socket, $text, 65536, length $text;
+        next if !defined $got && $!{EINTR};
+        return if !$got;
         $answer //= head(\$text);
         next unless $answer;
         return { %$answer, body => $text } if length $text >= $answer->{length};
