@@ -2,8 +2,40 @@
  * Copyright The mod_oidc_gate authors */
 #include "base/json.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 /* Beyond 2^53 a double no longer tells one second from the next. */
 #define MAX_SECONDS 9007199254740992LL
+
+static json_malloc_t given_malloc;
+static json_free_t given_free;
+
+static void *malloc_or_end(size_t size)
+{
+    static const char last_words[] = "mod_oidc_gate: no memory for JSON, ending this process\n";
+    void *made = given_malloc(size);
+
+    if (!made) {
+        (void)!write(STDERR_FILENO, last_words, sizeof last_words - 1);
+        abort();
+    }
+    return made;
+}
+
+/* jansson's reader does not look whether its buffer could grow, and then reads and writes past the
+ * end of it (2.14: lex_save, lex_scan_string). So, as with httpd's pools, whoever asks for memory
+ * gets it or is no more. */
+void gate_json_setup(void)
+{
+    json_malloc_t now;
+
+    json_get_alloc_funcs(&now, &given_free);
+    if (now == malloc_or_end)
+        return;
+    given_malloc = now;
+    json_set_alloc_funcs(malloc_or_end, given_free);
+}
 
 static apr_status_t release(void *value)
 {

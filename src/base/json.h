@@ -11,6 +11,10 @@
 /* Deeper nesting than any claim set has a use for; jansson alone would follow 2,048 levels. */
 #define GATE_JSON_MAX_DEPTH 16
 
+/* From then on jansson has memory, or the process ends. Before it is used, in each process image;
+ * once more does no harm. */
+void gate_json_setup(void);
+
 /* Reads one JSON object of at most max_bytes. NULL for anything else: another type, trailing
  * bytes, a duplicated member at any level, deeper than GATE_JSON_MAX_DEPTH, invalid UTF-8, an
  * escaped NUL in a name or a value, a number that neither 64 bits nor a double can hold. The

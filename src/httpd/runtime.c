@@ -15,6 +15,7 @@
 #include "mod_watchdog.h"
 #include "unixd.h"
 
+#include "base/json.h"
 #include "gate/provider.h"
 #include "httpd/config.h"
 #include "io/limit.h"
@@ -209,6 +210,7 @@ static bool start_once(apr_pool_t *process_pool)
 {
     if (runtime.pool)
         return true;
+    gate_json_setup();
     runtime.limit = gate_limit_make();
     if (!runtime.limit || !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) ||
         gate_fetch_setup() != APR_SUCCESS)
