@@ -178,13 +178,13 @@ out:
     return good;
 }
 
-bool gate_box_open(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
-                   gate_span box, gate_span *plain)
+gate_box_answer gate_box_try(apr_pool_t *p, const gate_key *key, const char *purpose,
+                             gate_span context, gate_span box, gate_span *plain)
 {
-    bool good = false;
+    gate_box_answer answer = GATE_BOX_FAILED;
     int done = 0, rest;
     if (!box.ptr || box.len < GATE_BOX_OVERHEAD || box.len - GATE_BOX_OVERHEAD > MAX_BYTES)
-        return false;
+        return GATE_BOX_FOREIGN;
     size_t len = box.len - GATE_BOX_OVERHEAD;
     unsigned char *out = apr_palloc(p, len + 1), tag[TAG_BYTES];
     const unsigned char *nonce = bytes_of(box), *body = nonce + NONCE_BYTES;
@@ -193,18 +193,26 @@ bool gate_box_open(apr_pool_t *p, const gate_key *key, const char *purpose, gate
     if (!cipher || EVP_DecryptInit_ex2(cipher, aes_gcm, key->bytes, nonce, NULL) != 1 ||
         !bind_to(cipher, purpose, context) ||
         EVP_DecryptUpdate(cipher, out, &done, body, (int)len) != 1 ||
-        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) != 1 ||
-        EVP_DecryptFinal_ex(cipher, out + done, &rest) != 1)
+        EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) != 1)
+        goto out;
+    answer = GATE_BOX_FOREIGN;
+    if (EVP_DecryptFinal_ex(cipher, out + done, &rest) != 1)
         goto out;
     out[len] = '\0';
     *plain = (gate_span){(const char *)out, len};
-    good = true;
+    answer = GATE_BOX_OPENED;
 out:
     /* GCM gives out bytes before it knows whether they are genuine. */
-    if (!good)
+    if (answer != GATE_BOX_OPENED)
         gate_wipe(out, len);
     EVP_CIPHER_CTX_free(cipher);
-    return good;
+    return answer;
+}
+
+bool gate_box_open(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
+                   gate_span box, gate_span *plain)
+{
+    return gate_box_try(p, key, purpose, context, box, plain) == GATE_BOX_OPENED;
 }
 
 const char *gate_random_text(apr_pool_t *p, gate_random_fn *random, size_t len)

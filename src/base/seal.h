@@ -44,7 +44,17 @@ bool gate_key_derive(gate_key *key, gate_span secret, const char *purpose);
 bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
                    gate_span plain, gate_random_fn *random, gate_span *box);
 
-/* Opens a box into p. False for anything but what gate_box_seal made with the same four. */
+typedef enum gate_box_answer {
+    GATE_BOX_OPENED,
+    GATE_BOX_FOREIGN, /* anything but what gate_box_seal made with the same four */
+    GATE_BOX_FAILED   /* OpenSSL did: nobody can tell */
+} gate_box_answer;
+
+/* Opens a box into p. */
+gate_box_answer gate_box_try(apr_pool_t *p, const gate_key *key, const char *purpose,
+                             gate_span context, gate_span box, gate_span *plain);
+
+/* The same for those to whom all that does not open is alike. */
 bool gate_box_open(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
                    gate_span box, gate_span *plain);
 

@@ -71,8 +71,9 @@ gate_presented_answer gate_presented_find(const gate_request *q, const gate_sett
     default:
         return GATE_PRESENTED_UNSURE;
     }
-    if (!gate_record_identity(q->pool, &presented->lock, record.value, identity) ||
-        (s->needs && !gate_record_tokens(q->pool, &presented->lock, record.value, tokens)))
+    if (gate_record_identity(q->pool, &presented->lock, record.value, identity) != GATE_OK ||
+        (s->needs &&
+         gate_record_tokens(q->pool, &presented->lock, record.value, tokens) != GATE_OK))
         return GATE_PRESENTED_UNKNOWN;
     return GATE_PRESENTED_GOOD;
 }

@@ -125,31 +125,51 @@ apr_int64_t gate_record_marked(gate_span value)
     return gate_pack_read(value, parts, PARTS) && gate_pack_number(parts[MARK], &since) ? since : 0;
 }
 
-bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
-                          const gate_identity **identity)
+static gate_reason open_box(apr_pool_t *p, const gate_record_lock *lock, const char *purpose,
+                            gate_span owner, gate_span box, gate_span *plain)
 {
     binding bound;
-    gate_span parts[PARTS], plain;
 
-    if (!gate_pack_read(value, parts, PARTS) || !parts[IDENTITY_BOX].ptr ||
-        !gate_box_open(p, &lock->key, identity_purpose, bound_to(lock, parts[OWNER], &bound),
-                       parts[IDENTITY_BOX], &plain))
-        return false;
-    *identity = gate_identity_open(plain);
-    return *identity != NULL;
+    if (!box.ptr)
+        return GATE_SESSION_TAMPERED;
+    switch (gate_box_try(p, &lock->key, purpose, bound_to(lock, owner, &bound), box, plain)) {
+    case GATE_BOX_OPENED:
+        return GATE_OK;
+    case GATE_BOX_FOREIGN:
+        return GATE_SESSION_TAMPERED;
+    default:
+        return GATE_INTERNAL;
+    }
 }
 
-bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
-                        gate_tokens *tokens)
+gate_reason gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                                 const gate_identity **identity)
 {
-    binding bound;
-    gate_span parts[PARTS], plain, texts[TOKEN_TEXTS];
+    gate_span parts[PARTS], plain;
+    gate_reason reason;
 
-    if (!gate_pack_read(value, parts, PARTS) || !parts[TOKENS_BOX].ptr ||
-        !gate_box_open(p, &lock->key, tokens_purpose, bound_to(lock, nobody, &bound),
-                       parts[TOKENS_BOX], &plain) ||
-        !gate_pack_read(plain, texts, TOKEN_TEXTS))
-        return false;
+    if (!gate_pack_read(value, parts, PARTS))
+        return GATE_SESSION_TAMPERED;
+    reason = open_box(p, lock, identity_purpose, parts[OWNER], parts[IDENTITY_BOX], &plain);
+    if (reason != GATE_OK)
+        return reason;
+    *identity = gate_identity_open(plain);
+    return *identity ? GATE_OK : GATE_SESSION_TAMPERED;
+}
+
+gate_reason gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                               gate_tokens *tokens)
+{
+    gate_span parts[PARTS], plain, texts[TOKEN_TEXTS];
+    gate_reason reason;
+
+    if (!gate_pack_read(value, parts, PARTS))
+        return GATE_SESSION_TAMPERED;
+    reason = open_box(p, lock, tokens_purpose, nobody, parts[TOKENS_BOX], &plain);
+    if (reason != GATE_OK)
+        return reason;
+    if (!gate_pack_read(plain, texts, TOKEN_TEXTS))
+        return GATE_SESSION_TAMPERED;
     *tokens = (gate_tokens){
         .access_token = texts[ACCESS],
         .refresh_token = texts[REFRESH],
@@ -158,5 +178,7 @@ bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span v
         .introspection = texts[INTROSPECTION],
     };
     return gate_pack_number(texts[ACCESS_EXPIRES], &tokens->access_expires) &&
-           gate_pack_number(texts[RENEW_AT], &tokens->renew_at);
+                   gate_pack_number(texts[RENEW_AT], &tokens->renew_at)
+               ? GATE_OK
+               : GATE_SESSION_TAMPERED;
 }

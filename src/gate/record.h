@@ -41,10 +41,11 @@ bool gate_record_mark(apr_pool_t *p, gate_span value, apr_int64_t since, gate_sp
 /* When a renewal was begun whose outcome is not known; 0 for none. */
 apr_int64_t gate_record_marked(gate_span value);
 
-/* Opens into p. False for anything that was not sealed with this lock. */
-bool gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
-                          const gate_identity **identity);
-bool gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
-                        gate_tokens *tokens);
+/* Opens into p. SESSION_TAMPERED for anything that was not sealed with this lock; INTERNAL where
+ * OpenSSL fails. */
+gate_reason gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                                 const gate_identity **identity);
+gate_reason gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
+                               gate_tokens *tokens);
 
 #endif

@@ -47,7 +47,7 @@ static bool landed(void *context)
     if (record.version == r->session->record.version)
         return false;
     newer.record = record;
-    if (!gate_record_identity(r->q->pool, &newer.lock, record.value, &newer.identity) ||
+    if (gate_record_identity(r->q->pool, &newer.lock, record.value, &newer.identity) != GATE_OK ||
         gate_session_tokens(r->q, &newer, r->tokens) != GATE_OK)
         return false;
     *r->session = newer;

@@ -83,8 +83,10 @@ gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gat
     /* The place that is asked for may be stricter than the one where the session began. */
     if (q->now >= session->record.created + s->session.lifetime)
         return GATE_SESSION_EXPIRED;
-    if (!gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity))
-        return GATE_SESSION_TAMPERED;
+    reason =
+        gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity);
+    if (reason != GATE_OK)
+        return reason;
     return gate_session_check(q, w, session);
 }
 
@@ -181,7 +183,5 @@ const char *gate_session_cookie_end(const gate_request *q, const gate_settings *
 gate_reason gate_session_tokens(const gate_request *q, const gate_session *session,
                                 gate_tokens *tokens)
 {
-    return gate_record_tokens(q->pool, &session->lock, session->record.value, tokens)
-               ? GATE_OK
-               : GATE_SESSION_TAMPERED;
+    return gate_record_tokens(q->pool, &session->lock, session->record.value, tokens);
 }

@@ -23,14 +23,17 @@ typedef struct leaving {
     gate_decision farewell; /* so far it only takes away the cookies that are of no use any more */
 } leaving;
 
-/* A session that is too old for one place of its realm may still be good at another: it is ended as
- * well, by who can open it. */
-static bool is_alive(const gate_request *q, gate_reason reason, const gate_session *session)
+/* The session of that realm's cookie. One that is too old for one place of its realm may still be
+ * good at another: it is found as well, by who can open it. */
+static gate_reason find(const gate_request *q, const gate_settings *s, gate_world *w,
+                        gate_session *session)
 {
+    const gate_reason reason = gate_session_find(q, s, w, session);
     gate_tokens tokens;
 
-    return reason == GATE_OK || (reason == GATE_SESSION_EXPIRED && session->record.value.ptr &&
-                                 gate_session_tokens(q, session, &tokens) == GATE_OK);
+    return reason == GATE_SESSION_EXPIRED && session->record.value.ptr
+               ? gate_session_tokens(q, session, &tokens)
+               : reason;
 }
 
 /* The sessions of this browser, at most one of each realm; the first that fits becomes l's. Their
@@ -46,10 +49,10 @@ static int find_sessions(leaving *l, const gate_site *site, gate_span realm)
 
         if (realm.ptr && !gate_span_is(realm, s->realm.tag))
             continue;
-        reason = gate_session_find(l->q, s, l->w, &session);
+        reason = find(l->q, s, l->w, &session);
         if (reason == GATE_STORE_UNAVAILABLE || reason == GATE_INTERNAL)
             return -1;
-        if (!is_alive(l->q, reason, &session)) {
+        if (reason != GATE_OK) {
             if (reason != GATE_NO_CREDENTIAL)
                 gate_add_cookie(&l->farewell, gate_session_cookie_end(l->q, s));
         } else if (count++ == 0) {
