@@ -72,8 +72,11 @@ static gate_reason verify(dismissal *d, gate_span text)
                : reason;
 }
 
-/* Section 2.6, step 8. The mark outlives the token: one as young as the clocks allow is as old as
- * it may be after this. */
+/* How long a token counts as used whose sessions are only about to be ended. Whoever fails at that,
+ * be it by dying, is soon asked again. */
+#define ABOUT_TO_SECONDS 10
+
+/* Section 2.6, step 8. */
 static gate_reason use_up(dismissal *d)
 {
     const gate_span parts[] = {
@@ -84,7 +87,7 @@ static gate_reason use_up(dismissal *d)
     };
     const gate_entry entry = {
         .value = GATE_SPAN(""),
-        .expires = d->q->now + GATE_LOGOUT_TOKEN_SECONDS + 2 * d->s->skew + 1,
+        .expires = d->q->now + ABOUT_TO_SECONDS,
     };
     gate_store *store = d->w->store;
 
@@ -100,6 +103,21 @@ static gate_reason use_up(dismissal *d)
     }
 }
 
+/* It is done: the mark outlives the token. One as young as the clocks allow is as old as it may be
+ * after this. */
+static gate_reason keep_used(dismissal *d)
+{
+    const gate_entry entry = {
+        .value = GATE_SPAN(""),
+        .expires = d->q->now + GATE_LOGOUT_TOKEN_SECONDS + 2 * d->s->skew + 1,
+    };
+    gate_store *store = d->w->store;
+
+    return store->put(store, GATE_STORE_MARK, &d->mark, d->q->now, &entry, NULL) == GATE_STORE_DONE
+               ? GATE_OK
+               : GATE_STORE_UNAVAILABLE;
+}
+
 /* Section 2.4: with a sid, that session alone. What could not be done may be asked for again. */
 static gate_reason end(dismissal *d)
 {
@@ -111,8 +129,9 @@ static gate_reason end(dismissal *d)
     gate_store *store = d->w->store;
     gate_reason reason = gate_revoke(d->q, d->w, &ending, NULL);
 
-    if (reason != GATE_OK)
-        store->drop(store, GATE_STORE_MARK, &d->mark, d->q->now);
+    if (reason == GATE_OK)
+        return keep_used(d);
+    store->drop(store, GATE_STORE_MARK, &d->mark, d->q->now);
     return reason;
 }
 
