@@ -69,7 +69,9 @@ static gate_store_answer note(const gate_request *q, gate_world *w, const gate_s
 gate_reason gate_revoke(const gate_request *q, gate_world *w, const gate_ending *ending,
                         apr_int64_t *since)
 {
-    const apr_int64_t now = w->clock();
+    const apr_int64_t clock = w->clock();
+    /* A clock that goes back, or cannot be read, must not leave out who came before. */
+    const apr_int64_t now = clock > q->now ? clock : q->now;
     gate_store_key key;
 
     if (since)
