@@ -190,7 +190,8 @@ static gate_reason read_document(const search *s, const gate_answer *answer, doc
     const char *detail = NULL;
     gate_reason reason;
 
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
+    /* It outlives the request, but what becomes of a process without memory is the same. */
+    if (apr_pool_create_ex(&pool, NULL, apr_pool_abort_get(s->q->pool), NULL) != APR_SUCCESS)
         return GATE_INTERNAL;
     into = apr_pcalloc(pool, sizeof *into);
     *into = (document){.pool = pool, .provider = s->provider, .users = 1};
@@ -207,17 +208,15 @@ static gate_reason read_document(const search *s, const gate_answer *answer, doc
 
 /* --- documents in the store --- */
 
-static gate_store_key key_of(const search *s)
+static bool key_of(const search *s, gate_store_key *key)
 {
     const gate_span parts[] = {
         GATE_SPAN("document"),
         gate_span_of(document_names[s->kind]),
         {(const char *)s->provider->fingerprint.bytes, GATE_DIGEST_BYTES},
     };
-    gate_store_key key = {{0}};
 
-    gate_digest_of(&key, parts, 3);
-    return key;
+    return gate_digest_of(key, parts, 3);
 }
 
 static bool open_box(const search *s, const gate_store_key *key, gate_span box, gate_span *plain)
@@ -236,14 +235,15 @@ static bool open_box(const search *s, const gate_store_key *key, gate_span box, 
 static bool load(search *s)
 {
     gate_store *store = s->w->store;
-    const gate_store_key key = key_of(s);
     gate_answer answer = {.status = 200, .content_type = "application/json"};
     gate_span plain, texts[2];
+    gate_store_key key;
     gate_record record;
     document *made;
     apr_int64_t fetched;
 
-    if (store->get(store, GATE_STORE_DOCUMENT, &key, s->q->now, s->q->pool, &record) !=
+    if (!key_of(s, &key) ||
+        store->get(store, GATE_STORE_DOCUMENT, &key, s->q->now, s->q->pool, &record) !=
             GATE_STORE_DONE ||
         record.version == s->not_version)
         return false;
@@ -269,15 +269,16 @@ static bool load(search *s)
 static uint64_t save(const search *s, gate_span body)
 {
     gate_store *store = s->w->store;
-    const gate_store_key key = key_of(s);
     const apr_int64_t now = s->w->clock();
     gate_entry entry = {.expires = now + GATE_DOCUMENT_STALE_SECONDS};
     gate_pack pack = {.count = 0};
+    gate_store_key key;
     uint64_t version = 0;
 
     gate_pack_add_number(s->q->pool, &pack, now);
     gate_pack_add(&pack, body);
-    if (!gate_box_seal(s->q->pool, &s->w->keys[0], "document",
+    if (!key_of(s, &key) ||
+        !gate_box_seal(s->q->pool, &s->w->keys[0], "document",
                        (gate_span){(const char *)key.bytes, GATE_DIGEST_BYTES},
                        gate_pack_bytes(s->q->pool, &pack), s->w->random, &entry.value))
         return 0;
