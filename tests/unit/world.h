@@ -155,9 +155,17 @@ static void world_place(gate_settings *s, const char *name, const char *issuer)
     s->accept_fingerprint = s->realm.fingerprint;
 }
 
+/* The end of it all: whatever still holds memory after this has lost it. */
+static void world_clear(void)
+{
+    if (the.pool)
+        apr_pool_destroy(the.pool);
+    memset(&the, 0, sizeof the);
+}
+
 static void world_end(void)
 {
-    apr_pool_destroy(the.pool);
+    world_clear();
     apr_terminate();
 }
 
@@ -173,9 +181,7 @@ static gate_settings *world_begin(void)
         apr_pool_create(&ever, NULL);
         key = sign_make_key(ever, "P-256");
     }
-    if (the.pool)
-        apr_pool_destroy(the.pool);
-    memset(&the, 0, sizeof the);
+    world_clear();
     apr_pool_create(&the.pool, ever);
     the.now_ms = WORLD_START * 1000;
     the.questions_left = -1;

@@ -33,6 +33,7 @@ typedef struct fake_store {
     int fail_at;                  /* the call that could not tell, counted from 1; 0: none */
     bool fails_ever_after;        /* and all that follow it */
     bool acts_all_the_same;       /* it is carried out, and only the answer is lost */
+    bool fails_full; /* it could tell, and has no room: of the calls that write, and those alone */
     bool is_full[GATE_STORE_KINDS];
 } fake_store;
 
@@ -119,7 +120,7 @@ static gate_store_answer fake_get(gate_store *store, gate_store_kind kind,
 {
     fake_store *fake = (fake_store *)store;
 
-    if (fake_fails(fake))
+    if (fake_fails(fake) && !fake->fails_full)
         return GATE_STORE_UNSURE;
     return fake_read(fake_find(fake, kind, key, now), now, p, record);
 }
@@ -130,6 +131,21 @@ static bool fake_writes(fake_store *fake, gate_store_kind kind, bool *is_lost)
     *is_lost = fake_fails(fake);
     fake->writes[kind]++;
     return !*is_lost || fake->acts_all_the_same;
+}
+
+/* What is answered in place of what is right. */
+static gate_store_answer fake_lost(const fake_store *fake)
+{
+    return fake->fails_full ? GATE_STORE_FULL : GATE_STORE_UNSURE;
+}
+
+/* The same before each call that takes away: that needs no room. */
+static bool fake_removes(fake_store *fake, gate_store_kind kind, bool *is_lost)
+{
+    const bool done = fake_writes(fake, kind, is_lost);
+
+    *is_lost = *is_lost && !fake->fails_full;
+    return done || fake->fails_full;
 }
 
 static gate_store_answer fake_put(gate_store *store, gate_store_kind kind,
@@ -148,7 +164,7 @@ static gate_store_answer fake_put(gate_store *store, gate_store_kind kind,
         else
             answer = fake_new(fake, kind, key, now, entry, version);
     }
-    return is_lost ? GATE_STORE_UNSURE : answer;
+    return is_lost ? fake_lost(fake) : answer;
 }
 
 static gate_store_answer fake_add(gate_store *store, gate_store_kind kind,
@@ -161,7 +177,7 @@ static gate_store_answer fake_add(gate_store *store, gate_store_kind kind,
 
     if (fake_writes(fake, kind, &is_lost) && !fake_find(fake, kind, key, now))
         answer = fake_new(fake, kind, key, now, entry, version);
-    return is_lost ? GATE_STORE_UNSURE : answer;
+    return is_lost ? fake_lost(fake) : answer;
 }
 
 static gate_store_answer fake_replace(gate_store *store, gate_store_kind kind,
@@ -183,7 +199,7 @@ static gate_store_answer fake_replace(gate_store *store, gate_store_kind kind,
             answer = GATE_STORE_DONE;
         }
     }
-    return is_lost ? GATE_STORE_UNSURE : answer;
+    return is_lost ? fake_lost(fake) : answer;
 }
 
 static gate_store_answer fake_take(gate_store *store, gate_store_kind kind,
@@ -194,7 +210,7 @@ static gate_store_answer fake_take(gate_store *store, gate_store_kind kind,
     gate_store_answer answer = GATE_STORE_ABSENT;
     bool is_lost;
 
-    if (fake_writes(fake, kind, &is_lost)) {
+    if (fake_removes(fake, kind, &is_lost)) {
         fake_record *at = fake_find(fake, kind, key, now);
 
         answer = fake_read(at, now, p, record);
@@ -211,7 +227,7 @@ static gate_store_answer fake_drop(gate_store *store, gate_store_kind kind,
     gate_store_answer answer = GATE_STORE_ABSENT;
     bool is_lost;
 
-    if (fake_writes(fake, kind, &is_lost)) {
+    if (fake_removes(fake, kind, &is_lost)) {
         fake_record *at = fake_find(fake, kind, key, now);
 
         if (at) {
@@ -227,7 +243,7 @@ static gate_store_answer fake_each(gate_store *store, gate_store_kind kind, int6
 {
     fake_store *fake = (fake_store *)store;
 
-    if (fake_fails(fake))
+    if (fake_fails(fake) && !fake->fails_full)
         return GATE_STORE_UNSURE;
     for (int i = 0; i < FAKE_RECORDS; i++) {
         fake_record *at = &fake->records[i];
