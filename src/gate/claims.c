@@ -561,6 +561,18 @@ bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name,
     return true;
 }
 
+bool gate_claim_is_barred(const gate_identity *identity, const gate_claim_name *name)
+{
+    return identity && gate_identity_is_client(identity) && gate_span_is(name->path, "sub");
+}
+
+bool gate_claim_find_for_rule(const gate_identity *identity, const gate_claim_name *name,
+                              gate_claim *claim)
+{
+    return identity && !gate_claim_is_barred(identity, name) &&
+           gate_claim_find(identity, name, claim);
+}
+
 gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type)
 {
     const struct value value = ((const struct value *)claim->values)[i];

@@ -107,6 +107,14 @@ typedef struct gate_claim {
  * Unpinned, "iss" and "sub" are the facts'; pinned, a source's own. False where there is none. */
 bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name, gate_claim *claim);
 
+/* Whether no rule may look at that claim of this caller: a rule about a subject is about a person,
+ * and a client may have got itself a person's name (RFC 9700 section 4.15). */
+bool gate_claim_is_barred(const gate_identity *identity, const gate_claim_name *name);
+
+/* As rules and expressions find it: nobody (NULL) has no claims, and what is barred is not there. */
+bool gate_claim_find_for_rule(const gate_identity *identity, const gate_claim_name *name,
+                              gate_claim *claim);
+
 /* The i-th value, 0 <= i < claim->count. */
 gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type);
 

@@ -6,6 +6,7 @@
 #define GATE_GATE_RULE_H
 
 #include "base/reason.h"
+#include "gate/claim_note.h"
 #include "gate/claims.h"
 #include "gate/step_up.h"
 
@@ -19,17 +20,17 @@ typedef struct gate_regex_engine {
 
 typedef struct gate_rule gate_rule;
 
-#define GATE_RULE_DETAIL_BYTES 240
-
 /* Each reads the words behind "Require claim" and so on (already parted and unquoted,
  * NULL-terminated) into a rule in p. Returns NULL, or what is wrong with them and how to say it,
  * for the administrator. The words are copied.
  *
  * claim NAME:VALUE...  Any one of them. The value compares exactly, against a string, a number, a
- * boolean, or any member of an array. NAME~REGEX matches the same values.
+ * boolean, or any member of an array. NAME~REGEX matches the same values. NAME>=NUMBER and
+ * NAME<=NUMBER compare numbers, and nothing that merely reads like one.
  *
- * The name ends at the first ':' or '~' that is no part of "://" and no pin ("id:", "userinfo:",
- * "at:"). Within a name "\:" and "\~" stand for those characters: "cognito\:groups:staff". */
+ * The name ends at the first ':', '~', ">=" or "<=" that is no part of "://" and no pin ("id:",
+ * "userinfo:", "at:"). Within a name a backslash before ':', '~', '<' or '>' takes its meaning away:
+ * "cognito\:groups:staff". */
 const char *gate_rule_claim(apr_pool_t *p, const char *const *words, const gate_regex_engine *regex,
                             const gate_rule **rule);
 
@@ -39,10 +40,11 @@ typedef enum gate_rule_kind {
     GATE_RULE_SCOPE, /* claim scope, else scp, else as granted; SCOPE_MISSING */
     GATE_RULE_ROLE,  /* claim roles; CLAIM_MISSING, CLAIM_MISMATCH */
     GATE_RULE_GROUP, /* claim groups; the same */
+    GATE_RULE_AUDIENCE, /* claim aud of the access token; the same */
     GATE_RULE_KIND_COUNT
 } gate_rule_kind;
 
-/* "scope", "role", "group": the word behind Require. */
+/* "scope", "role", "group", "audience": the word behind Require. */
 const char *gate_rule_kind_name(gate_rule_kind kind);
 
 /* scope [claim=NAME] "a b" c...  (a and b) or c.
@@ -51,6 +53,14 @@ const char *gate_rule_kind_name(gate_rule_kind kind);
  * is read as words parted by spaces, an array as its members, which are split no further. */
 const char *gate_rule_list(apr_pool_t *p, gate_rule_kind kind, const char *const *words,
                            const gate_rule **rule);
+
+/* no-claim NAME...  None of these claims is there, in whatever source, not even as null. NAME reads as
+ * above, and ends with the word. Where it cannot be known, because the source (or, without a pin,
+ * every source) is opaque or was not asked, it is refused. */
+const char *gate_rule_no_claim(apr_pool_t *p, const char *const *words, const gate_rule **rule);
+
+/* method METHOD...  Somebody came by one of them ("code", "bearer", ...). */
+const char *gate_rule_method(apr_pool_t *p, const char *const *words, const gate_rule **rule);
 
 /* acr VALUE...  The claim acr is one of them, to the letter. */
 const char *gate_rule_acr(apr_pool_t *p, const char *const *words, const gate_rule **rule);
@@ -64,9 +74,10 @@ typedef struct gate_rule_time {
     int skew;        /* seconds */
 } gate_rule_time;
 
-/* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value),
- * SCOPE_MISSING, ACR_UNMET. Nobody (NULL) has no claims. detail may be NULL, which costs least; on
- * a refusal *detail gets what the claim was, escaped, in at most GATE_RULE_DETAIL_BYTES. Pure: same
+/* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value, or
+ * one where there may be none), CLAIMS_UNAVAILABLE (none is known where that matters),
+ * SCOPE_MISSING, ACR_UNMET, RULE_REFUSED (another method). Nobody (NULL) has no claims. detail may be NULL, which costs least; on
+ * a refusal *detail gets what the claim was, escaped, in at most GATE_CLAIM_NOTE_BYTES. Pure: same
  * rule, identity and time, same answer, any number of times. */
 gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,
                             gate_rule_time time, apr_pool_t *p, const char **detail);

@@ -34,6 +34,10 @@ static const char *read_rule(apr_pool_t *p, const char *const *words, const gate
         return gate_rule_acr(p, words + 1, rule);
     if (!strcmp(words[0], "auth-age"))
         return gate_rule_auth_age(p, words + 1, rule);
+    if (!strcmp(words[0], "no-claim"))
+        return gate_rule_no_claim(p, words + 1, rule);
+    if (!strcmp(words[0], "method"))
+        return gate_rule_method(p, words + 1, rule);
     return gate_rule_claim(p, words, &engine, rule);
 }
 
@@ -50,9 +54,10 @@ static void judge(apr_pool_t *p, const gate_rule *rule, const gate_identity *ide
     const char *detail = NULL;
     const gate_reason reason = gate_rule_check(rule, identity, now, p, &detail);
     FUZZ_CHECK(reason == GATE_OK || reason == GATE_CLAIM_MISSING || reason == GATE_CLAIM_MISMATCH ||
-               reason == GATE_SCOPE_MISSING || reason == GATE_ACR_UNMET);
+               reason == GATE_SCOPE_MISSING || reason == GATE_ACR_UNMET ||
+               reason == GATE_CLAIMS_UNAVAILABLE || reason == GATE_RULE_REFUSED);
     FUZZ_CHECK((reason == GATE_OK) == (detail == NULL));
-    FUZZ_CHECK(!detail || (strlen(detail) <= GATE_RULE_DETAIL_BYTES && is_printable(detail)));
+    FUZZ_CHECK(!detail || (strlen(detail) <= GATE_CLAIM_NOTE_BYTES && is_printable(detail)));
     FUZZ_CHECK(gate_rule_check(rule, identity, now, p, NULL) == reason);
 }
 

@@ -71,16 +71,25 @@ static const char *const *part(apr_pool_t *p, const char *line)
     return (const char *const *)(const void *)words->elts;
 }
 
+static const struct {
+    const char *name;
+    const char *(*read)(apr_pool_t *p, const char *const *words, const gate_rule **rule);
+} readers[] = {
+    {"acr", gate_rule_acr},
+    {"auth-age", gate_rule_auth_age},
+    {"no-claim", gate_rule_no_claim},
+    {"method", gate_rule_method},
+};
+
 static const char *read_rule(apr_pool_t *p, const char *line, const gate_rule **rule)
 {
     const char *const *words = part(p, line);
     *rule = NULL;
     if (!strcmp(words[0], "claim"))
         return gate_rule_claim(p, words + 1, &posix, rule);
-    if (!strcmp(words[0], "acr"))
-        return gate_rule_acr(p, words + 1, rule);
-    if (!strcmp(words[0], "auth-age"))
-        return gate_rule_auth_age(p, words + 1, rule);
+    for (size_t i = 0; i < COUNT(readers); i++)
+        if (!strcmp(words[0], readers[i].name))
+            return readers[i].read(p, words + 1, rule);
     for (int kind = 0; kind < GATE_RULE_KIND_COUNT; kind++)
         if (!strcmp(words[0], gate_rule_kind_name((gate_rule_kind)kind)))
             return gate_rule_list(p, (gate_rule_kind)kind, words + 1, rule);
@@ -164,6 +173,18 @@ static void problems(apr_pool_t *p)
         {"claim :staff", "\":staff\" names no claim"},
         {"claim at:", "\"at:\" names no claim"},
         {"claim a:1 groups~(", "\"(\" is no regular expression: it does not compile"},
+        {"claim level>=", "\"level>=\" has an empty value"},
+        {"claim level>=high", "\"high\" is no number"},
+        {"claim level<=07", "\"07\" is no number"},
+        {"no-claim", "nothing to rule out"},
+        {"no-claim act \"\"", "\"\" names no claim"},
+        {"no-claim at:", "\"at:\" names no claim"},
+        {"no-claim groups:banned", "write groups alone"},
+        {"no-claim groups:banned", "put Require claim groups:banned into <RequireNone>"},
+        {"no-claim id:groups~.", "write id:groups alone"},
+        {"no-claim level>=3", "write level alone"},
+        {"method", "nothing to require"},
+        {"method code GET", "\"GET\" is no method"},
         {"scope", "nothing to require"},
         {"scope claim=scp", "nothing to require"},
         {"scope claim= read", "claim= names no claim"},
@@ -224,6 +245,17 @@ static void details(apr_pool_t *p)
         {"scope read", "[\"openid email\"]", "the granted scope is 'openid email'"},
         {"group staff", "{\"email\":1}",
          "there is no claim groups (claims are known from id_token)"},
+        {"audience api", "{\"aud\":\"c\"}",
+         "there is no claim aud of access_token (claims are known from id_token)"},
+        {"claim level>=3", "{\"level\":\"4\"}", "level is '4'"},
+        {"claim level>=3 level<=1", "{\"level\":2}", "level is 2"},
+        {"no-claim a act", "{\"act\":{\"sub\":\"x\"}}", "act is {\\x22sub\\x22:\\x22x\\x22}"},
+        {"no-claim act", "[]",
+         "there is no claim act (no claims are known of an opaque token: turn on introspection or "
+         "userinfo)"},
+        {"no-claim at:act", "{\"a\":1}",
+         "there is no claim act of access_token (claims are known from id_token)"},
+        {"method bearer", "{}", "the method is code"},
         {"acr gold", "{\"acr\":\"bron\\nze\"}", "acr is 'bron\\x0aze'"},
         {"acr gold", "{\"acr\":[\"gold\"]}", "there is no claim acr"},
         {"auth-age 5m", "{\"acr\":\"gold\"}", "there is no claim auth_time"},
@@ -264,7 +296,7 @@ static void details_are_bounded(apr_pool_t *p)
     for (size_t i = 0; i < COUNT(claims); i++) {
         const char *detail = NULL;
         gate_rule_check(rule, identity_of(p, claims[i]), now, p, &detail);
-        ok(detail && strlen(detail) <= GATE_RULE_DETAIL_BYTES, "a detail is short: %s", detail);
+        ok(detail && strlen(detail) <= GATE_CLAIM_NOTE_BYTES, "a detail is short: %s", detail);
         ok(!gate_span_has_control(gate_span_of(detail)), "and has nothing that moves a cursor");
     }
     const char *detail = NULL;
@@ -279,7 +311,7 @@ static void details_are_bounded(apr_pool_t *p)
     }
     gate_rule_check(rule_of(p, line), identity_of(p, apr_pstrcat(p, names, "}", NULL)), now, p,
                     &detail);
-    ok(strlen(detail) <= GATE_RULE_DETAIL_BYTES, "so is that of a rule with 60 claims: %s", detail);
+    ok(strlen(detail) <= GATE_CLAIM_NOTE_BYTES, "so is that of a rule with 60 claims: %s", detail);
 }
 
 static void nobody(apr_pool_t *p)
@@ -292,6 +324,14 @@ static void nobody(apr_pool_t *p)
        "nobody has no scope");
     ok(gate_rule_check(rule_of(p, "role a"), NULL, now, p, NULL) == GATE_CLAIM_MISSING,
        "nobody has no role");
+    ok(gate_rule_check(rule_of(p, "no-claim a"), NULL, now, p, &detail) == GATE_CLAIMS_UNAVAILABLE,
+       "that nobody has no claims meets no rule either");
+    is(detail, "there is no claim a (nobody is signed in)", "as the log says");
+    ok(gate_rule_check(rule_of(p, "method code"), NULL, now, p, &detail) == GATE_RULE_REFUSED,
+       "nobody came by any method");
+    is(detail, "the method is none", "as the log says");
+    ok(gate_rule_check(rule_of(p, "claim a<=9"), NULL, now, p, NULL) == GATE_CLAIM_MISSING,
+       "nobody is not less than anything");
     ok(gate_rule_check(rule_of(p, "acr a"), NULL, now, p, &detail) == GATE_ACR_UNMET,
        "nobody signed in in any way");
     ok(gate_rule_check(rule_of(p, "auth-age 5m"), NULL, now, p, NULL) == GATE_ACR_UNMET,
@@ -384,6 +424,7 @@ static void kinds(void)
     is(gate_rule_kind_name(GATE_RULE_SCOPE), "scope", "Require scope");
     is(gate_rule_kind_name(GATE_RULE_ROLE), "role", "Require role");
     is(gate_rule_kind_name(GATE_RULE_GROUP), "group", "Require group");
+    is(gate_rule_kind_name(GATE_RULE_AUDIENCE), "audience", "Require audience");
 }
 
 int main(int argc, char **argv)

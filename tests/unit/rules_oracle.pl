@@ -10,12 +10,15 @@ package Gate::RulesOracle;
 use strict;
 use warnings;
 
+use Math::BigFloat ();
+
 my %FACTS = (iss => 'https://op.example', sub => 'the-subject');
 my %PINS  = ('id:' => 'id_token', 'userinfo:' => 'userinfo', 'at:' => 'access_token');
 my %KINDS = (
     scope => { claims => ['scope', 'scp'], missing => 'scope_missing', mismatch => 'scope_missing', granted => 1 },
     role  => { claims => ['roles'],  missing => 'claim_missing', mismatch => 'claim_mismatch' },
     group => { claims => ['groups'], missing => 'claim_missing', mismatch => 'claim_mismatch' },
+    audience => { claims => ['at:aud'], missing => 'claim_missing', mismatch => 'claim_mismatch' },
 );
 
 # -- JSON: each value is [type, what it is], so that 7 and "7" stay two things; members keep their order.
@@ -132,26 +135,41 @@ sub part {
     return @words;
 }
 
-# [name, ':' or '~', value], or nothing for a word that is refused.
-sub parse_test {
+# A name as far as the first sign: what it is, the sign (or none), and the rest.
+sub cut_name {
     my ($word) = @_;
-    my ($name, $sign, $value) =
-        $word =~ m{\A((?:id:|userinfo:|at:)?+(?:\\[:~]|:(?=//)|[^:~\\]|\\(?![:~]))*+)([:~])(.+)\z}s
-        or return;
-    $name =~ s/\\([:~])/$1/g;
-    return if $name =~ /\A(?:id:|userinfo:|at:)?\z/;
+    my ($name, $sign, $rest) =
+        $word =~ m{\A((?:id:|userinfo:|at:)?+(?:\\[:~<>]|:(?=//)|[<>](?!=)|[^:~<>\\]|\\(?![:~<>]))*+)(:|~|>=|<=|\z)(.*)\z}s;
+    $name =~ s/\\([:~<>])/$1/g;
+    return ($name =~ /\A(?:id:|userinfo:|at:)?\z/ ? undef : $name, $sign, $rest);
+}
+
+# [name, sign, value], or nothing for a word that is refused.
+sub parse_test {
+    my ($name, $sign, $value) = cut_name(@_);
+    return if !defined $name || $sign eq '' || $value eq '';
     if ($sign eq '~') {
         $value =~ s/\$\z/\\z/;
         $value = eval { qr/$value/s } or return;
     }
+    return if $sign =~ /=/ && $value !~ /\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,6})?\z/;
     return [$name, $sign, $value];
 }
 
-sub texts {
+sub scalars {
     my ($value) = @_;
     my @values = $value->[0] eq 'array' ? @{ $value->[1] } : $value;
-    return map { $_->[1] } grep { $_->[0] =~ /\A(?:string|number|boolean)\z/ } @values;
+    return grep { $_->[0] =~ /\A(?:string|number|boolean)\z/ } @values;
 }
+
+sub texts { return map { $_->[1] } scalars(@_) }
+
+my %HOLDS = (
+    ':'  => sub { $_[0][1] eq $_[1] },
+    '~'  => sub { $_[0][1] =~ $_[1] },
+    '>=' => sub { $_[0][0] eq 'number' && Math::BigFloat->new($_[0][1]) >= Math::BigFloat->new($_[1]) },
+    '<=' => sub { $_[0][0] eq 'number' && Math::BigFloat->new($_[0][1]) <= Math::BigFloat->new($_[1]) },
+);
 
 sub judge_claim {
     my ($who, @words) = @_;
@@ -161,7 +179,7 @@ sub judge_claim {
         my ($name, $sign, $wanted) = @$test;
         my $value = find_claim($who, $name) or next;
         $found = 1;
-        return 'ok' if grep { $sign eq ':' ? $_ eq $wanted : $_ =~ $wanted } texts($value);
+        return 'ok' if grep { $HOLDS{$sign}->($_, $wanted) } scalars($value);
     }
     return $found ? 'claim_mismatch' : 'claim_missing';
 }
@@ -189,6 +207,33 @@ sub judge_list {
     return $kind->{mismatch};
 }
 
+# No source that is known may say it, and one must be known.
+sub judge_absence {
+    my ($who, @words) = @_;
+    return 'config_error' if !@words;
+    my @names;
+    for my $word (@words) {
+        my ($name, $sign) = cut_name($word);
+        return 'config_error' if !defined $name || $sign ne '';
+        push @names, $name;
+    }
+    for my $name (@names) {
+        my ($pin, $path) = $name =~ /\A(id:|userinfo:|at:)?(.*)\z/s;
+        my @pins = $pin // sort keys %PINS;
+        my %known = map { $_->[0] => 1 } grep { @{ $_->[1] } } @{ $who->{sets} };
+        return 'claims_unavailable' if !grep { $known{ $PINS{$_} } } @pins;
+        return 'claim_mismatch' if grep { find_claim($who, $_) } (defined $pin ? () : $path), map { "$_$path" } @pins;
+    }
+    return 'ok';
+}
+
+# Everybody here signed in with a code.
+sub judge_method {
+    my ($who, @words) = @_;
+    return 'config_error' if !@words || grep { !/\A(?:code|bearer|introspection|client_credentials)\z/ } @words;
+    return grep({ $_ eq 'code' } @words) ? 'ok' : 'rule_refused';
+}
+
 # The moment at which all rules are judged, and how far clocks may differ.
 my ($NOW, $SKEW) = (1_750_000_000, 30);
 my %UNITS = ('' => 1, s => 1, m => 60, h => 3600, d => 86400);
@@ -211,13 +256,16 @@ sub judge_age {
     return $time->[1] <= $NOW + $SKEW && $NOW - $time->[1] <= $age + $SKEW ? 'ok' : 'acr_unmet';
 }
 
+my %JUDGES = (
+    'claim' => \&judge_claim, 'no-claim' => \&judge_absence, 'method' => \&judge_method,
+    'acr' => \&judge_acr, 'auth-age' => \&judge_age,
+);
+
 sub judge {
     my ($line, $json) = @_;
     my ($kind, @words) = part($line);
     my $who = parse_claims($json);
-    return judge_acr($who, @words) if $kind eq 'acr';
-    return judge_age($who, @words) if $kind eq 'auth-age';
-    return $kind eq 'claim' ? judge_claim($who, @words) : judge_list($KINDS{$kind}, $who, @words);
+    return $JUDGES{$kind} ? $JUDGES{$kind}->($who, @words) : judge_list($KINDS{$kind}, $who, @words);
 }
 
 if (!caller) {
