@@ -11,6 +11,7 @@
 #include "httpd/authz.h"
 #include "httpd/config.h"
 #include "httpd/endpoints.h"
+#include "httpd/expr.h"
 #include "httpd/guard.h"
 #include "httpd/headers.h"
 #include "httpd/module.h"
@@ -23,6 +24,8 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_pre_config(gate_register_rules, NULL, NULL, APR_HOOK_LAST);
     /* Here `apachectl configtest` comes by too. */
     ap_hook_check_config(gate_config_check, NULL, NULL, APR_HOOK_MIDDLE);
+    /* While expressions are read: ours has a name of its own. */
+    ap_hook_expr_lookup(gate_expr_lookup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(gate_runtime_start, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(gate_runtime_watch, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(gate_runtime_child, NULL, NULL, APR_HOOK_MIDDLE);

@@ -41,8 +41,8 @@ static void add_members(gate_claim_note *note, const gate_claim *claim)
         const char *text =
             apr_pstrcat(note->pool, i ? ", " : "", show(note->pool, value, type), NULL);
         if (!fits(note, text, reserve)) {
-            gate_note_text(note, apr_psprintf(note->pool, "%s... %d more", i ? ", " : "",
-                                              claim->count - i));
+            gate_note_text(
+                note, apr_psprintf(note->pool, "%s... %d more", i ? ", " : "", claim->count - i));
             break;
         }
         gate_note_text(note, text);

@@ -111,7 +111,8 @@ bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name,
  * and a client may have got itself a person's name (RFC 9700 section 4.15). */
 bool gate_claim_is_barred(const gate_identity *identity, const gate_claim_name *name);
 
-/* As rules and expressions find it: nobody (NULL) has no claims, and what is barred is not there. */
+/* As rules and expressions find it: nobody (NULL) has no claims, and what is barred is not there.
+ */
 bool gate_claim_find_for_rule(const gate_identity *identity, const gate_claim_name *name,
                               gate_claim *claim);
 

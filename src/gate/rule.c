@@ -499,8 +499,8 @@ const char *gate_rule_list(apr_pool_t *p, gate_rule_kind kind, const char *const
     return problem;
 }
 
-/* Like the name in NAME:VALUE; and what has a value is no name, or it would name a claim that nobody
- * has. */
+/* Like the name in NAME:VALUE; and what has a value is no name, or it would name a claim that
+ * nobody has. */
 static const char *read_absent(apr_pool_t *p, const char *word, gate_claim_name *name)
 {
     gate_claim_name whole;

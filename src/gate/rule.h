@@ -29,17 +29,17 @@ typedef struct gate_rule gate_rule;
  * NAME<=NUMBER compare numbers, and nothing that merely reads like one.
  *
  * The name ends at the first ':', '~', ">=" or "<=" that is no part of "://" and no pin ("id:",
- * "userinfo:", "at:"). Within a name a backslash before ':', '~', '<' or '>' takes its meaning away:
- * "cognito\:groups:staff". */
+ * "userinfo:", "at:"). Within a name a backslash before ':', '~', '<' or '>' takes its meaning
+ * away: "cognito\:groups:staff". */
 const char *gate_rule_claim(apr_pool_t *p, const char *const *words, const gate_regex_engine *regex,
                             const gate_rule **rule);
 
 /* The rules that ask whether words are in a list. They differ in the claim that is read, and in the
  * reason to refuse. */
 typedef enum gate_rule_kind {
-    GATE_RULE_SCOPE, /* claim scope, else scp, else as granted; SCOPE_MISSING */
-    GATE_RULE_ROLE,  /* claim roles; CLAIM_MISSING, CLAIM_MISMATCH */
-    GATE_RULE_GROUP, /* claim groups; the same */
+    GATE_RULE_SCOPE,    /* claim scope, else scp, else as granted; SCOPE_MISSING */
+    GATE_RULE_ROLE,     /* claim roles; CLAIM_MISSING, CLAIM_MISMATCH */
+    GATE_RULE_GROUP,    /* claim groups; the same */
     GATE_RULE_AUDIENCE, /* claim aud of the access token; the same */
     GATE_RULE_KIND_COUNT
 } gate_rule_kind;
@@ -54,9 +54,9 @@ const char *gate_rule_kind_name(gate_rule_kind kind);
 const char *gate_rule_list(apr_pool_t *p, gate_rule_kind kind, const char *const *words,
                            const gate_rule **rule);
 
-/* no-claim NAME...  None of these claims is there, in whatever source, not even as null. NAME reads as
- * above, and ends with the word. Where it cannot be known, because the source (or, without a pin,
- * every source) is opaque or was not asked, it is refused. */
+/* no-claim NAME...  None of these claims is there, in whatever source, not even as null. NAME reads
+ * as above, and ends with the word. Where it cannot be known, because the source (or, without a
+ * pin, every source) is opaque or was not asked, it is refused. */
 const char *gate_rule_no_claim(apr_pool_t *p, const char *const *words, const gate_rule **rule);
 
 /* method METHOD...  Somebody came by one of them ("code", "bearer", ...). */
@@ -74,11 +74,11 @@ typedef struct gate_rule_time {
     int skew;        /* seconds */
 } gate_rule_time;
 
-/* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value, or
- * one where there may be none), CLAIMS_UNAVAILABLE (none is known where that matters),
- * SCOPE_MISSING, ACR_UNMET, RULE_REFUSED (another method). Nobody (NULL) has no claims. detail may be NULL, which costs least; on
- * a refusal *detail gets what the claim was, escaped, in at most GATE_CLAIM_NOTE_BYTES. Pure: same
- * rule, identity and time, same answer, any number of times. */
+/* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value,
+ * or one where there may be none), CLAIMS_UNAVAILABLE (none is known where that matters),
+ * SCOPE_MISSING, ACR_UNMET, RULE_REFUSED (another method). Nobody (NULL) has no claims. detail may
+ * be NULL, which costs least; on a refusal *detail gets what the claim was, escaped, in at most
+ * GATE_CLAIM_NOTE_BYTES. Pure: same rule, identity and time, same answer, any number of times. */
 gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,
                             gate_rule_time time, apr_pool_t *p, const char **detail);
 

@@ -10,6 +10,7 @@
 #include "mod_core.h"
 
 #include "httpd/config.h"
+#include "httpd/variables.h"
 #include "oidc/bearer.h"
 
 APLOG_USE_MODULE(oidc_gate);
@@ -41,12 +42,25 @@ static const char *text_or_dash(const char *text)
     return text && *text ? text : "-";
 }
 
-/* name="value" for the log line, or nothing. */
+/* Whether it can stand between double quotes as it is. */
+static bool is_plain(const char *text)
+{
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~' || *text == '"')
+            return false;
+    }
+    return true;
+}
+
+/* name="value" for the log line, or nothing. What a claim was has been escaped where it was said,
+ * and is not escaped twice. */
 static const char *named(apr_pool_t *p, const char *name, const char *value, apr_size_t max_bytes)
 {
-    return value ? apr_psprintf(p, " %s=\"%s\"", name,
-                                gate_span_for_log(p, gate_span_of(value), max_bytes))
-                 : "";
+    if (!value)
+        return "";
+    if (!is_plain(value) || strlen(value) > max_bytes)
+        value = gate_span_for_log(p, gate_span_of(value), max_bytes);
+    return apr_psprintf(p, " %s=\"%s\"", name, value);
 }
 
 void gate_log_decision(request_rec *r, const gate_state *state, const char *verb, int status)
@@ -54,16 +68,17 @@ void gate_log_decision(request_rec *r, const gate_state *state, const char *verb
     const gate_decision *decision = &state->decision;
     const gate_reason reason = state->rule_reason ? state->rule_reason : decision->reason;
     const int level = level_of_line(decision, verb, reason);
+    const char *method = gate_state_method(state);
     apr_pool_t *p = r->pool;
 
+    gate_set_variables(r, state, verb, reason);
     if (!APLOG_R_IS_LEVEL(r, level))
         return;
     ap_log_rerror(
         APLOG_MARK, level, 0, r,
         "%s%s status=%d reason=%s%s method=%s user=%s loc=%s%s idp_calls=%d rid=%s%s%s",
         state->is_watched ? "would " : "", verb, status, gate_reason_name(reason),
-        named(p, "rule", state->refused_rule, 200),
-        decision->known || decision->cache ? gate_method_name(decision->method) : "-",
+        named(p, "rule", state->refused_rule, 200), text_or_dash(method),
         text_or_dash(gate_span_for_log(p, gate_span_of(state->user), 64)),
         state->settings ? state->settings->place : "-",
         decision->cache ? apr_pstrcat(p, " cache=", decision->cache, NULL) : "",

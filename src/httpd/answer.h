@@ -19,7 +19,7 @@ bool gate_was_refused_before(request_rec *r);
 /* Why, as the caller is told. */
 gate_reason gate_state_told(const gate_state *state);
 
-/* The one log line of a decision. */
+/* The one log line of a decision, and what the access log can say of it. */
 void gate_log_decision(request_rec *r, const gate_state *state, const char *verb, int status);
 
 #endif

@@ -2,6 +2,7 @@
  * Copyright The mod_oidc_gate authors */
 #include "httpd/authz.h"
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include "ap_provider.h"
@@ -11,6 +12,7 @@
 
 #include "gate/rule.h"
 #include "httpd/config.h"
+#include "httpd/expr.h"
 #include "httpd/request.h"
 
 APLOG_USE_MODULE(oidc_gate);
@@ -34,6 +36,17 @@ static bool matches(const void *regex, gate_span text)
 static const gate_regex_engine regex_engine = {compile_regex, matches};
 
 /* --- reading a Require line --- */
+
+/* A rule as it was written. */
+typedef struct written_rule {
+    const char *kind;                 /* for the log */
+    const gate_rule *rule;            /* NULL: an expression */
+    const void *expression;           /* as mod_authz_core has read it, */
+    const apr_array_header_t *claims; /* and the claims in it: of gate_claim_name */
+} written_rule;
+
+/* The names that <AuthzProviderAlias> gave to gate rules. */
+static apr_hash_t *aliases;
 
 /* The words behind the provider's name, unquoted. */
 static const char *const *words_of(apr_pool_t *p, const char *args)
@@ -64,63 +77,109 @@ static const char *refuse_negation(cmd_parms *cmd)
         cmd->directive->args, cmd->directive->filename, cmd->directive->line_num);
 }
 
-static bool is_within_none(const cmd_parms *cmd)
+static const ap_directive_t *section_around(const cmd_parms *cmd, const char *name)
 {
-    for (const ap_directive_t *at = cmd->directive->parent; at; at = at->parent) {
-        if (!strcasecmp(at->directive, "<RequireNone"))
-            return true;
-    }
-    return false;
+    const ap_directive_t *at = cmd->directive;
+
+    while (at && strcasecmp(at->directive, name))
+        at = at->parent;
+    return at;
 }
 
-static const char *read_line(cmd_parms *cmd, const char *problem)
+/* <AuthzProviderAlias PROVIDER NAME ...>: httpd does not say it to us when the name is used. */
+static void note_alias(const cmd_parms *cmd, const ap_directive_t *alias)
+{
+    const char *args = alias->args, *name;
+
+    ap_getword_conf(cmd->temp_pool, &args);
+    name = ap_getword_conf(cmd->pool, &args);
+    apr_hash_set(aliases, name, APR_HASH_KEY_STRING, name);
+}
+
+/* Where a rule stands: nowhere that it would let in whoever does not sign in. */
+static const char *check_place(cmd_parms *cmd)
 {
     const char *negated = refuse_negation(cmd);
 
-    if (negated)
-        return negated;
-    if (is_within_none(cmd))
+    if (!negated && section_around(cmd, "<RequireNone"))
         gate_config_force_authn(cmd);
-    return problem ? apr_psprintf(cmd->pool, "Require %s: %s", cmd->directive->args, problem)
-                   : NULL;
+    return negated;
+}
+
+const char *gate_check_require(cmd_parms *cmd, const char *args)
+{
+    const char *name = ap_getword_conf(cmd->temp_pool, &args);
+
+    if (!strcasecmp(name, "not"))
+        name = ap_getword_conf(cmd->temp_pool, &args);
+    return apr_hash_get(aliases, name, APR_HASH_KEY_STRING) ? check_place(cmd) : NULL;
+}
+
+/* Keeps a rule that was read, or says where its problem is. */
+static const char *keep(cmd_parms *cmd, written_rule written, const char *problem,
+                        const void **parsed)
+{
+    const ap_directive_t *alias = section_around(cmd, "<AuthzProviderAlias");
+    const char *misplaced = alias ? NULL : check_place(cmd);
+
+    *parsed = apr_pmemdup(cmd->pool, &written, sizeof written);
+    if (misplaced)
+        return misplaced;
+    if (problem)
+        return apr_psprintf(cmd->pool, "Require %s: %s", alias ? alias->args : cmd->directive->args,
+                            problem);
+    if (alias)
+        note_alias(cmd, alias);
+    return NULL;
 }
 
 static const char *read_claim(cmd_parms *cmd, const char *args, const void **parsed)
 {
-    const gate_rule *rule = NULL;
+    written_rule written = {.kind = "claim"};
     const char *problem =
-        gate_rule_claim(cmd->pool, words_of(cmd->pool, args), &regex_engine, &rule);
+        gate_rule_claim(cmd->pool, words_of(cmd->pool, args), &regex_engine, &written.rule);
 
-    *parsed = rule;
-    return read_line(cmd, problem);
+    return keep(cmd, written, problem, parsed);
+}
+
+typedef const char *rule_reader(apr_pool_t *p, const char *const *words, const gate_rule **rule);
+
+static const char *read_words(cmd_parms *cmd, const char *kind, rule_reader *read, const char *args,
+                              const void **parsed)
+{
+    written_rule written = {.kind = kind};
+    const char *problem = read(cmd->pool, words_of(cmd->pool, args), &written.rule);
+
+    return keep(cmd, written, problem, parsed);
+}
+
+static const char *read_acr(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    return read_words(cmd, "acr", gate_rule_acr, args, parsed);
+}
+
+static const char *read_auth_age(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    return read_words(cmd, "auth-age", gate_rule_auth_age, args, parsed);
+}
+
+static const char *read_no_claim(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    return read_words(cmd, "no-claim", gate_rule_no_claim, args, parsed);
+}
+
+static const char *read_method(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    return read_words(cmd, "oidc-method", gate_rule_method, args, parsed);
 }
 
 static const char *read_list(cmd_parms *cmd, gate_rule_kind kind, const char *args,
                              const void **parsed)
 {
-    const gate_rule *rule = NULL;
-    const char *problem = gate_rule_list(cmd->pool, kind, words_of(cmd->pool, args), &rule);
+    written_rule written = {.kind = gate_rule_kind_name(kind)};
+    const char *problem = gate_rule_list(cmd->pool, kind, words_of(cmd->pool, args), &written.rule);
 
-    *parsed = rule;
-    return read_line(cmd, problem);
-}
-
-static const char *read_acr(cmd_parms *cmd, const char *args, const void **parsed)
-{
-    const gate_rule *rule = NULL;
-    const char *problem = gate_rule_acr(cmd->pool, words_of(cmd->pool, args), &rule);
-
-    *parsed = rule;
-    return read_line(cmd, problem);
-}
-
-static const char *read_auth_age(cmd_parms *cmd, const char *args, const void **parsed)
-{
-    const gate_rule *rule = NULL;
-    const char *problem = gate_rule_auth_age(cmd->pool, words_of(cmd->pool, args), &rule);
-
-    *parsed = rule;
-    return read_line(cmd, problem);
+    return keep(cmd, written, problem, parsed);
 }
 
 static const char *read_scope(cmd_parms *cmd, const char *args, const void **parsed)
@@ -136,6 +195,29 @@ static const char *read_role(cmd_parms *cmd, const char *args, const void **pars
 static const char *read_group(cmd_parms *cmd, const char *args, const void **parsed)
 {
     return read_list(cmd, GATE_RULE_GROUP, args, parsed);
+}
+
+static const char *read_audience(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    return read_list(cmd, GATE_RULE_AUDIENCE, args, parsed);
+}
+
+/* mod_authz_core's "Require expr". */
+static const authz_provider *plain_expr;
+
+/* An expression that asks for claims is a gate rule, and all others are httpd's alone. */
+static const char *read_expr(cmd_parms *cmd, const char *args, const void **parsed)
+{
+    written_rule written = {.kind = "expr"};
+    const char *problem;
+
+    written.claims = gate_expr_note(cmd->pool, cmd->temp_pool);
+    problem = plain_expr->parse_require_line(cmd, args, &written.expression);
+    gate_expr_unnote(cmd->temp_pool);
+    if (!problem && written.claims->nelts)
+        return keep(cmd, written, NULL, parsed);
+    *parsed = apr_pmemdup(cmd->pool, &written, sizeof written);
+    return problem;
 }
 
 /* --- asking it --- */
@@ -183,63 +265,77 @@ static authz_status want_step_up(gate_state *state, const gate_step_up *need, co
                   NULL);
 }
 
-/* httpd may ask any number of rules, any number of times. */
-static authz_status check(request_rec *r, const char *kind, const char *line, const gate_rule *rule)
+/* Of all who are known to the gate, and only of them. */
+static bool is_known(request_rec *r, const gate_state *known)
 {
+    return r->user && known && known->decision.known;
+}
+
+/* httpd may ask any number of rules, any number of times. */
+static authz_status check(request_rec *r, const char *line, const void *parsed)
+{
+    const written_rule *written = parsed;
     const gate_state *known = state_of(r);
     gate_state *state = gate_state_of(r);
     const char *detail = NULL, *name;
     gate_reason reason;
 
-    if (!r->user || !known || !known->decision.known)
+    if (!is_known(r, known))
         return AUTHZ_DENIED_NO_USER;
-    reason = gate_rule_check(rule, known->decision.identity, time_of(r, known), r->pool, &detail);
+    reason = gate_rule_check(written->rule, known->decision.identity, time_of(r, known), r->pool,
+                             &detail);
     if (reason == GATE_OK)
         return AUTHZ_GRANTED;
     if (!state)
         return AUTHZ_DENIED;
-    name = apr_pstrcat(r->pool, kind, " ", line, NULL);
-    if (gate_rule_step_up(rule))
-        return want_step_up(state, gate_rule_step_up(rule), name, detail);
-    return refuse(state, reason, name, detail, gate_rule_scope_needed(rule));
+    name = apr_pstrcat(r->pool, written->kind, " ", line, NULL);
+    if (gate_rule_step_up(written->rule))
+        return want_step_up(state, gate_rule_step_up(written->rule), name, detail);
+    return refuse(state, reason, name, detail, gate_rule_scope_needed(written->rule));
 }
 
-static authz_status check_claim(request_rec *r, const char *line, const void *parsed)
+/* What the claims of an expression were. */
+static const char *describe(apr_pool_t *p, const apr_array_header_t *claims,
+                            const gate_identity *identity)
 {
-    return check(r, "claim", line, parsed);
+    gate_claim_note note = {.pool = p, .len = 0};
+
+    for (int i = 0; i < claims->nelts; i++)
+        gate_note_claim(&note, &APR_ARRAY_IDX(claims, i, gate_claim_name), identity);
+    return gate_note_end(&note);
 }
 
-static authz_status check_scope(request_rec *r, const char *line, const void *parsed)
+/* "%{OIDC:groups} != 'banned'" is true of whoever does not sign in, and so is not asked of them. */
+static authz_status check_expr(request_rec *r, const char *line, const void *parsed)
 {
-    return check(r, "scope", line, parsed);
+    const written_rule *written = parsed;
+    const gate_state *known;
+    gate_state *state;
+    authz_status status;
+
+    if (!written->claims->nelts)
+        return plain_expr->check_authorization(r, line, written->expression);
+    known = state_of(r);
+    if (!is_known(r, known))
+        return AUTHZ_DENIED_NO_USER;
+    status = plain_expr->check_authorization(r, line, written->expression);
+    state = gate_state_of(r);
+    if ((status != AUTHZ_DENIED && status != AUTHZ_DENIED_NO_USER) || !state)
+        return status;
+    return refuse(state, GATE_RULE_REFUSED, apr_pstrcat(r->pool, written->kind, " ", line, NULL),
+                  describe(r->pool, written->claims, known->decision.identity), NULL);
 }
 
-static authz_status check_role(request_rec *r, const char *line, const void *parsed)
-{
-    return check(r, "role", line, parsed);
-}
-
-static authz_status check_group(request_rec *r, const char *line, const void *parsed)
-{
-    return check(r, "group", line, parsed);
-}
-
-static authz_status check_acr(request_rec *r, const char *line, const void *parsed)
-{
-    return check(r, "acr", line, parsed);
-}
-
-static authz_status check_auth_age(request_rec *r, const char *line, const void *parsed)
-{
-    return check(r, "auth-age", line, parsed);
-}
-
-static const authz_provider claim_provider = {check_claim, read_claim};
-static const authz_provider scope_provider = {check_scope, read_scope};
-static const authz_provider role_provider = {check_role, read_role};
-static const authz_provider group_provider = {check_group, read_group};
-static const authz_provider acr_provider = {check_acr, read_acr};
-static const authz_provider auth_age_provider = {check_auth_age, read_auth_age};
+static const authz_provider claim_provider = {check, read_claim};
+static const authz_provider scope_provider = {check, read_scope};
+static const authz_provider role_provider = {check, read_role};
+static const authz_provider group_provider = {check, read_group};
+static const authz_provider audience_provider = {check, read_audience};
+static const authz_provider no_claim_provider = {check, read_no_claim};
+static const authz_provider method_provider = {check, read_method};
+static const authz_provider acr_provider = {check, read_acr};
+static const authz_provider auth_age_provider = {check, read_auth_age};
+static const authz_provider expr_provider = {check_expr, read_expr};
 
 /* Each rule has a name of its own, and a short one where no other module has that already. */
 
@@ -251,9 +347,26 @@ static const struct {
     {"oidc-scope", &scope_provider},       {"scope", &scope_provider},
     {"oidc-role", &role_provider},         {"role", &role_provider},
     {"oidc-group", &group_provider},       {"group", &group_provider},
+    {"oidc-audience", &audience_provider}, {"audience", &audience_provider},
+    {"oidc-no-claim", &no_claim_provider}, {"no-claim", &no_claim_provider},
     {"oidc-acr", &acr_provider},           {"acr", &acr_provider},
     {"oidc-auth-age", &auth_age_provider}, {"auth-age", &auth_age_provider},
+    {"oidc-method", &method_provider}, /* "Require method" is httpd's, for GET and the like */
 };
+
+static void add_provider(apr_pool_t *p, const char *name, const authz_provider *provider)
+{
+    ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
+}
+
+/* Ours in the place of mod_authz_core's, which it goes on to. */
+static void wrap_expr(apr_pool_t *p)
+{
+    plain_expr = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, "expr", AUTHZ_PROVIDER_VERSION);
+    if (plain_expr)
+        add_provider(p, "expr", &expr_provider);
+}
 
 int gate_register_rules(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
 {
@@ -265,9 +378,9 @@ int gate_register_rules(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
                 rules[i].name, rules[i].name);
             continue;
         }
-        ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, rules[i].name,
-                                  AUTHZ_PROVIDER_VERSION, rules[i].provider,
-                                  AP_AUTH_INTERNAL_PER_CONF);
+        add_provider(pconf, rules[i].name, rules[i].provider);
     }
+    wrap_expr(pconf);
+    aliases = apr_hash_make(pconf);
     return OK;
 }

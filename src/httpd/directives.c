@@ -5,6 +5,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "httpd/authz.h"
+#include "httpd/expr.h"
 #include "oidc/authorize.h"
 #include "oidc/token.h"
 
@@ -420,6 +422,8 @@ static const char *overhear_auth_type(cmd_parms *cmd, void *dir, const char *arg
     const char *type = ap_getword_conf(cmd->pool, &arguments), *problem;
     gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
 
+    if (gate_expr_is_mentioned(type)) /* whom it asks for depends on it */
+        return "AuthType cannot depend on who somebody is: nobody is known before it is";
     if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS))
         return strcasecmp(type, "OIDCGate")
                    ? DECLINE_CMD
@@ -455,6 +459,29 @@ static const char *overhear_tls(cmd_parms *cmd, void *dir, const char *arguments
     line.dir->tls = !strcasecmp(word, "on");
     gate_line_set(&line, GATE_FIELD_tls);
     return DECLINE_CMD;
+}
+
+static const char *overhear_require(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    const char *problem = check_overheard(cmd);
+
+    if (!problem)
+        problem = gate_check_require(cmd, arguments);
+    return problem ? problem : DECLINE_CMD;
+}
+
+/* httpd decides which <If> hold before anybody can be known. */
+static const char *overhear_if(cmd_parms *cmd, void *dir, const char *arguments)
+{
+    if (!gate_expr_is_mentioned(arguments))
+        return DECLINE_CMD;
+    return apr_psprintf(
+        cmd->pool,
+        "%s %s: it is decided before anybody has signed in, when every %%{OIDC:...} "
+        "is empty. Say Require claim or Require expr where it is about who may "
+        "pass, and put the expression into the directive itself (Header, "
+        "RequestHeader, RewriteCond expr) where it is not.",
+        cmd->directive->directive, arguments);
 }
 
 /* --- the table --- */
@@ -652,6 +679,9 @@ const command_rec gate_commands[] = {
     AP_INIT_RAW_ARGS("ServerName", overhear_server_name, NULL, RSRC_CONF,
                      "noted for OIDCGateBaseURL"),
     AP_INIT_RAW_ARGS("SSLEngine", overhear_tls, NULL, RSRC_CONF, "noted for OIDCGateBaseURL"),
+    AP_INIT_RAW_ARGS("Require", overhear_require, NULL, OR_AUTHCFG, "noted for gate rules"),
+    AP_INIT_RAW_ARGS("<If", overhear_if, NULL, OR_ALL, "noted for %{OIDC:...}"),
+    AP_INIT_RAW_ARGS("<ElseIf", overhear_if, NULL, OR_ALL, "noted for %{OIDC:...}"),
     {.name = NULL},
 };
 

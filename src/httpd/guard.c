@@ -14,6 +14,7 @@
 #include "httpd/headers.h"
 #include "httpd/request.h"
 #include "httpd/runtime.h"
+#include "httpd/variables.h"
 
 APLOG_USE_MODULE(oidc_gate);
 
@@ -227,7 +228,9 @@ static int judge(request_rec *r, gate_state *state)
     if (status == OK) {
         state->rule_reason = GATE_OK; /* of a rule whose neighbour granted */
         state->refused_rule = NULL;
-        if (!state->is_inherited)
+        if (state->is_inherited)
+            gate_set_variables(r, state, "allow", state->decision.reason);
+        else
             gate_log_decision(r, state, "allow", HTTP_OK);
         return OK;
     }
