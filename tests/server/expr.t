@@ -240,7 +240,7 @@ row 'CustomLog: refusals' => sub {
 OIDCGateIssuer        @op@
 OIDCGateClientID      c-web
 OIDCGateClientSecret  file:@secrets@/c-web
-CustomLog "@logs@/expr-rules.log" "%U %>s %<{OIDCGATE_REASON}e rule=%<{OIDCGATE_RULE}e"
+CustomLog "@logs@/expr-rules.log" "%U %>s %<{OIDCGATE_REASON}e rule=%<{OIDCGATE_RULE}e %<{OIDCGATE_VERDICT}e"
 
 <Location /not-banned>
     AuthType OIDCGate
@@ -286,6 +286,13 @@ CustomLog "@logs@/expr-rules.log" "%U %>s %<{OIDCGATE_REASON}e rule=%<{OIDCGATE_
 <Location /alias>
     Use Bearer
     Require not-banned
+</Location>
+
+<Location /trial>
+    Use Bearer
+    OIDCGateEnforce Off
+    Require expr "%{OIDC:groups} != 'banned'"
+    RequestHeader set X-Sub "expr=<%{OIDC:sub}>"
 </Location>
 
 <Location /basic>
@@ -368,6 +375,16 @@ row 'whom another module knows is nobody to the gate' => sub {
     status_is get(ua(), url('/not-ours/x', 'rules')), 200, 'an expression without claims is left alone';
     status_is request(ua(), POST => url('/not-ours/x', 'rules')), 403, 'whether it holds or not';
     expect_log qr/AH01630: client denied/;
+};
+
+row 'a gate on trial says what it would have done' => sub {
+    is asks('/trial/banned', groups => 'banned'), 200, 'the banned pass';
+    is told('X-Sub'), '<somebody>', 'as who they are';
+    like last_line('expr-rules.log', qr{/trial/banned}), qr/200 rule_refused rule=expr .*would-deny$/, 'with what the access log says of it';
+    status_is get(ua(), url('/trial/nobody', 'rules')), 200, 'so does nobody';
+    is told('X-Sub'), '<>', 'as nobody';
+    like last_line('expr-rules.log', qr{/trial/nobody}), qr/200 no_credential rule=- would-deny$/, 'and the log of that';
+    expect_log qr/would deny status=40[13]/, qr/is not enforced/;
 };
 
 row 'a .htaccess may have such a rule' => sub {
