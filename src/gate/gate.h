@@ -91,6 +91,16 @@ typedef struct gate_token_sources {
     int count; /* 0: Authorization alone */
 } gate_token_sources;
 
+/* OIDCGateResponseMode: how the browser brings the provider's answer to the callback. */
+typedef enum gate_response_mode { GATE_RESPONSE_QUERY, GATE_RESPONSE_FORM_POST } gate_response_mode;
+
+/* OIDCGatePAR. */
+typedef enum gate_par {
+    GATE_PAR_OFF,
+    GATE_PAR_AUTO, /* where the provider's metadata name the endpoint */
+    GATE_PAR_REQUIRED
+} gate_par;
+
 /* OIDCGateCache, in seconds. */
 typedef struct gate_cache_times {
     int introspection, negative, token, stale;
@@ -129,6 +139,8 @@ struct gate_settings {
     /* the code flow */
     const char *scope;
     const gate_form *authorization_params, *token_params; /* NULL for none */
+    gate_response_mode response_mode;
+    gate_par par;
     bool userinfo_at_login;
     gate_source sources[GATE_SOURCE_COUNT]; /* OIDCGateClaimsFrom, in order */
     int source_count;
@@ -172,6 +184,7 @@ struct gate_site {
     bool secure;          /* the origin is https: cookies are Secure */
     const gate_settings *const *settings; /* one of each realm that signs people in here */
     int settings_count;
+    bool takes_posts; /* some of them have answers posted to the callback */
     const gate_settings *const *resources; /* those of a path of their own (OIDCGateResource) */
     int resource_count;
     /* The settings of that name, made again where this process has not met them yet; NULL where the

@@ -9,6 +9,7 @@
 #include "base/pack.h"
 #include "gate/identify.h"
 #include "gate/provider.h"
+#include "gate/push.h"
 #include "gate/session.h"
 #include "oidc/authorize.h"
 #include "oidc/callback.h"
@@ -30,7 +31,7 @@
 static const char purpose[] = "login";
 
 typedef struct login_attempt {
-    apr_int64_t created, again, max_age;
+    apr_int64_t created, again, max_age, posted;
     gate_span settings, realm, state, nonce, verifier, return_to, acr_values;
 } login_attempt;
 
@@ -38,6 +39,7 @@ enum {
     CREATED,
     AGAIN,
     MAX_AGE,
+    POSTED,
     SETTINGS,
     REALM,
     STATE,
@@ -71,6 +73,7 @@ static bool seal_attempt(const gate_request *q, const gate_site *site, gate_worl
     gate_pack_add_number(q->pool, &pack, attempt->created);
     gate_pack_add_number(q->pool, &pack, attempt->again);
     gate_pack_add_number(q->pool, &pack, attempt->max_age);
+    gate_pack_add_number(q->pool, &pack, attempt->posted);
     gate_pack_add(&pack, attempt->settings);
     gate_pack_add(&pack, attempt->realm);
     gate_pack_add(&pack, attempt->state);
@@ -109,7 +112,8 @@ static bool open_attempt(const gate_request *q, const gate_site *site, gate_worl
     attempt->acr_values = texts[ACR_VALUES];
     return gate_pack_number(texts[CREATED], &attempt->created) &&
            gate_pack_number(texts[AGAIN], &attempt->again) &&
-           gate_pack_number(texts[MAX_AGE], &attempt->max_age);
+           gate_pack_number(texts[MAX_AGE], &attempt->max_age) &&
+           gate_pack_number(texts[POSTED], &attempt->posted);
 }
 
 /* --- the cookies --- */
@@ -119,15 +123,23 @@ static const char *cookie_name(apr_pool_t *p, const gate_site *site, int slot)
     return apr_psprintf(p, "%s-login-%x", site->cookie, (unsigned)slot);
 }
 
+/* The provider sends the browser back by a link from elsewhere, which brings Lax cookies along; or
+ * has it post a form from there, which does not. Browsers take None with Secure alone: on loopback
+ * by plain http, what the provider of another host has posted finds no attempt. */
+static const char *samesite_of(const gate_site *site, bool posted)
+{
+    return posted && site->secure ? "None" : "Lax";
+}
+
 /* max_age 0 takes the cookie away. */
 static const char *cookie_text(const gate_request *q, const gate_site *site, int slot,
-                               const char *value, int max_age)
+                               const char *value, int max_age, bool posted)
 {
     const gate_cookie cookie = {
         .name = cookie_name(q->pool, site, slot),
         .value = value,
         .path = "/",
-        .samesite = "Lax", /* the provider sends the browser back by a link from elsewhere */
+        .samesite = samesite_of(site, posted),
         .max_age = max_age,
         .secure = site->secure,
     };
@@ -171,7 +183,7 @@ static void find_attempts(const gate_request *q, const gate_site *site, gate_wor
 
 static void forget(const gate_request *q, const gate_site *site, gate_decision *decision, int slot)
 {
-    gate_add_cookie(decision, cookie_text(q, site, slot, "", 0));
+    gate_add_cookie(decision, cookie_text(q, site, slot, "", 0, false));
 }
 
 /* Takes the oldest attempt out of the list; its slot. */
@@ -226,7 +238,7 @@ static int free_slot(const found_attempts *found, unsigned char random)
 }
 
 static void remember(const gate_request *q, const gate_site *site, gate_world *w, const char *text,
-                     gate_decision *decision)
+                     bool posted, gate_decision *decision)
 {
     found_attempts found;
     unsigned char random = 0;
@@ -240,7 +252,7 @@ static void remember(const gate_request *q, const gate_site *site, gate_world *w
         if (found.dead_slots & 1u << slot && slot != own)
             forget(q, site, decision, slot);
     }
-    gate_add_cookie(decision, cookie_text(q, site, own, text, GATE_LOGIN_SECONDS));
+    gate_add_cookie(decision, cookie_text(q, site, own, text, GATE_LOGIN_SECONDS, posted));
 }
 
 /* --- there --- */
@@ -263,25 +275,57 @@ static gate_span safe_return(gate_span wanted)
     return wanted.len <= RETURN_TO_MAX_BYTES && gate_url_is_local(wanted) ? wanted : GATE_SPAN("/");
 }
 
-/* What is configured, but for what a rule wants otherwise. */
-static const gate_form *parameters(apr_pool_t *p, const gate_settings *s, const gate_step_up *need)
+static bool is_set_by(const gate_login_plan *plan, const char *name)
 {
+    return (plan->step_up.acr_values && !strcmp(name, "acr_values")) ||
+           (plan->step_up.max_age && !strcmp(name, "max_age")) ||
+           (plan->login_hint.ptr && !strcmp(name, "login_hint"));
+}
+
+/* What is configured, but for what this login wants otherwise. */
+static const gate_form *parameters(apr_pool_t *p, const gate_settings *s,
+                                   const gate_login_plan *plan)
+{
+    const gate_step_up *need = &plan->step_up;
     const gate_form *configured = s->authorization_params;
     gate_form *form = gate_form_make(p);
 
-    if (!gate_step_up_is_asked(need))
+    if (!gate_step_up_is_asked(need) && !plan->login_hint.ptr)
         return configured;
-    for (int i = 0; configured && i < configured->pairs->nelts; i++) {
-        const gate_pair *pair = &APR_ARRAY_IDX(configured->pairs, i, gate_pair);
-
-        if (!(need->acr_values && gate_span_is(pair->name, "acr_values")) &&
-            !(need->max_age && gate_span_is(pair->name, "max_age")))
-            gate_form_add(form, gate_span_dup(p, pair->name), pair->value);
-    }
     gate_form_add_text(form, "acr_values", need->acr_values);
     if (need->max_age)
         gate_form_add_text(form, "max_age", apr_psprintf(p, "%" APR_INT64_T_FMT, need->max_age));
+    if (plan->login_hint.ptr)
+        gate_form_add(form, "login_hint", plan->login_hint);
+    for (int i = 0; configured && i < configured->pairs->nelts; i++) {
+        const gate_pair *pair = &APR_ARRAY_IDX(configured->pairs, i, gate_pair);
+        const char *name = gate_span_dup(p, pair->name);
+
+        if (!is_set_by(plan, name))
+            gate_form_add(form, name, pair->value);
+    }
     return form;
+}
+
+/* The address that the browser is sent to. */
+static gate_reason make_url(const gate_request *q, const gate_settings *s, gate_world *w,
+                            const gate_authorize *request, const char **url, const char **detail)
+{
+    const char *endpoint, *request_uri;
+    gate_form *form = gate_authorize_form(q->pool, request);
+    gate_reason reason =
+        gate_provider_endpoint(q, w, s->provider, GATE_ENDPOINT_AUTHORIZATION, &endpoint, detail);
+
+    if (!form)
+        return GATE_INTERNAL;
+    if (reason == GATE_OK)
+        reason = gate_push(q, s, w, form, &request_uri, detail);
+    if (reason != GATE_OK)
+        return reason;
+    if (request_uri)
+        form = gate_authorize_pushed(q->pool, request->client_id, request_uri);
+    *url = gate_url_with_query(q->pool, endpoint, form);
+    return GATE_OK;
 }
 
 gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, gate_world *w,
@@ -290,10 +334,12 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
     const char *state = gate_random_text(q->pool, w->random, SECRET_BYTES);
     const char *nonce = gate_random_text(q->pool, w->random, SECRET_BYTES);
     const char *verifier = gate_random_text(q->pool, w->random, SECRET_BYTES);
+    const bool posted = s->response_mode == GATE_RESPONSE_FORM_POST;
     const login_attempt attempt = {
         .created = q->now,
         .again = plan->again,
         .max_age = plan->step_up.max_age,
+        .posted = posted,
         .settings = gate_span_of(s->name),
         .realm = {(const char *)s->realm.fingerprint.bytes, GATE_DIGEST_BYTES},
         .state = gate_span_of(state),
@@ -302,28 +348,27 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
         .return_to = safe_return(plan->return_to),
         .acr_values = gate_span_of(plan->step_up.acr_values),
     };
-    gate_authorize request = {
+    const gate_authorize request = {
         .client_id = s->realm.client_id,
         .redirect_uri = redirect_uri(q, s->site),
         .scope = s->scope,
+        .response_mode = posted ? "form_post" : NULL,
         .state = state,
         .nonce = nonce,
         .verifier = verifier,
-        .extra = parameters(q->pool, s, &plan->step_up),
+        .extra = parameters(q->pool, s, plan),
     };
-    const char *detail = NULL, *text, *url;
+    const char *detail = "no randomness, or no cryptography", *text, *url;
     gate_decision decision;
-    gate_reason reason = gate_provider_endpoint(q, w, s->provider, GATE_ENDPOINT_AUTHORIZATION,
-                                                &request.endpoint, &detail);
+    gate_reason reason = GATE_INTERNAL;
 
+    if (state && nonce && verifier && seal_attempt(q, s->site, w, &attempt, &text))
+        reason = make_url(q, s, w, &request, &url, &detail);
     if (reason != GATE_OK)
         return gate_refuse(reason, detail);
-    if (!state || !nonce || !verifier || !seal_attempt(q, s->site, w, &attempt, &text) ||
-        !(url = gate_authorize_url(q->pool, &request)))
-        return gate_refuse(GATE_INTERNAL, "no randomness, or no cryptography");
     decision = gate_send_to(q, url);
     decision.reason = plan->reason;
-    remember(q, s->site, w, text, &decision);
+    remember(q, s->site, w, text, posted, &decision);
     return decision;
 }
 
@@ -356,10 +401,27 @@ static bool has_session(const landing *l)
     return false;
 }
 
+static bool is_posted(const gate_request *q)
+{
+    return !strcmp(q->method, "POST");
+}
+
+/* A form from another site comes without the session's cookie: who posts it again, by the back
+ * button, comes once more by a link, which brings the cookie along. Nothing of the form goes
+ * along. */
 static gate_decision unknown(const landing *l, const char *detail)
 {
-    return has_session(l) ? (gate_decision){.verb = GATE_REDIRECT, .status = 303, .location = "/"}
-                          : gate_refuse(GATE_STATE_UNKNOWN, detail);
+    gate_decision decision;
+
+    if (has_session(l))
+        return (gate_decision){.verb = GATE_REDIRECT, .status = 303, .location = "/"};
+    if (!is_posted(l->q))
+        return gate_refuse(GATE_STATE_UNKNOWN, detail);
+    decision = gate_send_to(l->q, apr_pstrcat(l->q->pool, redirect_uri(l->q, l->site),
+                                              "?error=unknown&state=unknown", NULL));
+    decision.reason = GATE_STATE_UNKNOWN;
+    decision.detail = detail;
+    return decision;
 }
 
 static const found_attempt *attempt_of(const found_attempts *found, gate_span state)
@@ -578,6 +640,11 @@ gate_decision gate_login_finish(const gate_request *q, const gate_site *site, ga
     if (!found)
         return unknown(&l, "no attempt of this browser has that state");
     l.attempt = &found->attempt;
+    if (l.attempt->posted != is_posted(q)) /* OIDC Form Post Response Mode section 2 */
+        return gate_refuse(GATE_MALFORMED_REQUEST,
+                           l.attempt->posted
+                               ? "the answer was to be posted, and came in the address"
+                               : "the answer was not to be posted");
     decision = land(&l);
     if (!l.can_return)
         forget(q, site, &decision, found->slot);

@@ -21,6 +21,7 @@ typedef struct gate_login_plan {
     /* How the person must have signed in then (RFC 9470): asked of the provider, and checked when
      * they come back. All zero: in any way. */
     gate_step_up step_up;
+    gate_span login_hint; /* who it is likely to be, for the provider; absent: nobody says */
 } gate_login_plan;
 
 /* REDIRECT to the provider, with the state of the attempt sealed into a cookie: nothing is stored,
@@ -29,7 +30,8 @@ typedef struct gate_login_plan {
 gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, gate_world *w,
                                const gate_login_plan *plan);
 
-/* The callback: `answer` is its query. REDIRECT to where the person wanted to go, with a session;
+/* The callback: `answer` is its query or, where it is posted, its form; as OIDCGateResponseMode had
+ * it when the login was begun, and not otherwise. REDIRECT to where the person wanted to go, with a session;
  * or why not. */
 gate_decision gate_login_finish(const gate_request *q, const gate_site *site, gate_world *w,
                                 gate_span answer);

@@ -138,6 +138,7 @@ static const char *check_undiscovered(compiling *c)
         {GATE_ENDPOINT_TOKEN, GATE_METHOD_CODE, true},
         {GATE_ENDPOINT_JWKS, GATE_METHOD_CODE, c->d->algorithms & GATE_ALGS_ASYMMETRIC},
         {GATE_ENDPOINT_USERINFO, GATE_METHOD_CODE, c->d->userinfo},
+        {GATE_ENDPOINT_PAR, GATE_METHOD_CODE, c->d->par == GATE_PAR_REQUIRED},
         {GATE_ENDPOINT_JWKS, GATE_METHOD_BEARER, true},
         {GATE_ENDPOINT_INTROSPECTION, GATE_METHOD_INTROSPECTION, true},
         {GATE_ENDPOINT_TOKEN, GATE_METHOD_CLIENT_CREDENTIALS, true},
@@ -257,8 +258,7 @@ static const char *check_token_sources(compiling *c)
     const char *cookie = c->host->site.cookie;
 
     for (int i = 0; c->d->token_sources && i < c->d->token_sources->nelts; i++) {
-        const gate_token_source *source =
-            &APR_ARRAY_IDX(c->d->token_sources, i, gate_token_source);
+        const gate_token_source *source = &APR_ARRAY_IDX(c->d->token_sources, i, gate_token_source);
         const bool is_told = source->place == GATE_TOKEN_IN_HEADER &&
                              gate_config_tells_header(gate_span_of(source->name));
         const bool is_own = source->place == GATE_TOKEN_IN_COOKIE &&
@@ -269,8 +269,7 @@ static const char *check_token_sources(compiling *c)
                 c->p,
                 "OIDCGateTokenFrom %s:%s (%s) is what %s, and so no caller can bring a token in "
                 "it to %s. Choose another name%s.",
-                is_told ? "header" : "cookie", source->name,
-                place_of(c, GATE_FIELD_token_sources),
+                is_told ? "header" : "cookie", source->name, place_of(c, GATE_FIELD_token_sources),
                 is_told ? "OIDCGateHeader sets here or elsewhere" : "the gate keeps sessions in",
                 section(c),
                 is_told ? "; OIDCGateForwardCredentials On lets the caller's own header through"
@@ -299,6 +298,22 @@ static const char *check_login(compiling *c)
                         "which nobody can sign in at %s. Add code to OIDCGateMethods, or say "
                         "OIDCGateOnUnauthenticated 401.",
                         place_of(c, GATE_FIELD_on_unauthenticated), section(c));
+}
+
+/* Form Post Response Mode: the form comes from the provider's page, and browsers send the login's
+ * cookie along with it where that is SameSite=None, which they take with Secure alone. */
+static const char *check_response_mode(compiling *c)
+{
+    const gate_site *site = &c->host->site;
+
+    if (!takes(c, GATE_METHOD_CODE) || c->d->response_mode != GATE_RESPONSE_FORM_POST ||
+        site->secure || c->host->is_loopback)
+        return NULL;
+    return apr_psprintf(c->p,
+                        "OIDCGateResponseMode form_post (%s) needs https, and %s is at %s: "
+                        "browsers would not bring the login's cookie along. Say OIDCGateBaseURL "
+                        "https://... where browsers come by https, or OIDCGateResponseMode query.",
+                        place_of(c, GATE_FIELD_response_mode), section(c), site->origin);
 }
 
 static const char *check_times(compiling *c)
@@ -342,10 +357,10 @@ static const char *check_resource(compiling *c)
 }
 
 static check *const checks[] = {
-    check_site,         check_trailers, check_issuer, check_endpoints,
-    check_undiscovered, check_client,   check_scope,  check_secret_length,
-    check_audience,     check_login,    check_times,  check_bearer_algorithms,
-    check_resource,     check_token_sources,
+    check_site,         check_trailers,      check_issuer,        check_endpoints,
+    check_undiscovered, check_client,        check_scope,         check_secret_length,
+    check_audience,     check_login,         check_times,         check_bearer_algorithms,
+    check_resource,     check_token_sources, check_response_mode,
 };
 
 /* --- what it means --- */
@@ -541,6 +556,8 @@ static void set_how(compiling *c)
     s->client_credentials_scope = joined(c->p, d->grant_scope);
     s->authorization_params = d->authorization_params;
     s->token_params = d->token_params;
+    s->response_mode = (gate_response_mode)d->response_mode;
+    s->par = (gate_par)d->par;
     s->userinfo_at_login = d->userinfo;
     if (d->audiences && !has_word(d->audiences, "any"))
         s->audiences = words(c->p, d->audiences);
@@ -578,8 +595,8 @@ static const char *bearer_methods(const compiling *c)
         const gate_token_source *source = &c->s->token_sources.items[i];
 
         header = header || source->place == GATE_TOKEN_IN_AUTHORIZATION;
-        query = query || (source->place == GATE_TOKEN_IN_QUERY &&
-                          !strcmp(source->name, "access_token"));
+        query = query ||
+                (source->place == GATE_TOKEN_IN_QUERY && !strcmp(source->name, "access_token"));
     }
     return apr_pstrcat(c->p, header ? "header " : "", query ? "query" : "", NULL);
 }

@@ -62,6 +62,8 @@ typedef struct gate_secret_keys {
     X(apr_array_header_t *, grant_scope)                                                \
     X(gate_form *, authorization_params)                                                \
     X(gate_form *, token_params)                                                        \
+    X(int, response_mode)                                                               \
+    X(int, par)                                                                         \
     X(int, userinfo)                                                                    \
     X(apr_array_header_t *, sources)                                                    \
     X(int, cache_introspection)                                                         \

@@ -497,6 +497,17 @@ static const gate_choice methods[] = {
 };
 static const gate_choice introspects[] = {{"opaque", 0}, {"all", 1}, {NULL, 0}};
 static const gate_choice userinfos[] = {{"Off", 0}, {"login", 1}, {NULL, 0}};
+static const gate_choice response_modes[] = {
+    {"query", GATE_RESPONSE_QUERY},
+    {"form_post", GATE_RESPONSE_FORM_POST},
+    {NULL, 0},
+};
+static const gate_choice pars[] = {
+    {"Off", GATE_PAR_OFF},
+    {"auto", GATE_PAR_AUTO},
+    {"required", GATE_PAR_REQUIRED},
+    {NULL, 0},
+};
 static const gate_choice unauthenticated[] = {
     {"auto", GATE_UNAUTHENTICATED_AUTO},
     {"login", GATE_UNAUTHENTICATED_LOGIN},
@@ -621,6 +632,10 @@ const command_rec gate_commands[] = {
         .read = read_authorization_param, SLOT(GATE_SLOT_AT(authorization_params))),
     ROW("OIDCGateTokenParam", ANYWHERE, "NAME VALUE", "none", .min = 2, .max = 2,
         .read = read_token_param, SLOT(GATE_SLOT_AT(token_params))),
+    ROW_WITH_DEFAULT("OIDCGateResponseMode", ANYWHERE, "query|form_post", "query",
+                     ONE(GATE_SLOT_AT(response_mode), gate_read_choice, .choices = response_modes)),
+    ROW_WITH_DEFAULT("OIDCGatePAR", ANYWHERE, "Off|auto|required", "auto",
+                     ONE(GATE_SLOT_AT(par), gate_read_choice, .choices = pars)),
     ROW_WITH_DEFAULT("OIDCGateUserinfo", ANYWHERE, "Off|login", "Off",
                      ONE(GATE_SLOT_AT(userinfo), gate_read_choice, .choices = userinfos)),
     ROW_WITH_DEFAULT("OIDCGateClaimsFrom", ANYWHERE, "SOURCE...", "id_token userinfo access_token",

@@ -23,6 +23,10 @@
 
 APLOG_USE_MODULE(oidc_gate);
 
+/* Beside those of a login that we know, whoever begins it may send others. */
+#define LOGIN_MAX_PARAMETERS 32
+#define LOGIN_HINT_MAX_BYTES 256
+
 /* A logout token of 16 KiB, which needs no escaping, and what may stand beside it. */
 #define BODY_MAX_BYTES (24 * 1024)
 #define MAX_PARAMETERS 8
@@ -45,11 +49,6 @@ static int answer(const visit *v, gate_decision decision)
     return gate_answer_with(v->r, v->state);
 }
 
-static int callback(visit *v)
-{
-    return answer(v, gate_login_finish(&v->q, v->site, v->w, v->q.query));
-}
-
 /* What holds at a path of this host: httpd itself is asked, by a subrequest that goes no further.
  */
 static const gate_settings *settings_at(const visit *v, const char *uri)
@@ -64,28 +63,6 @@ static const gate_settings *settings_at(const visit *v, const char *uri)
     ap_destroy_sub_req(there);
     v->state->is_probe = false;
     return settings;
-}
-
-/* Signs in and goes to return_to=, a path on this host: for a page that is open to everybody and
- * has a link to sign in. */
-static int login(visit *v)
-{
-    gate_login_plan plan = {.reason = GATE_NO_CREDENTIAL};
-    const gate_settings *settings;
-    gate_form *form;
-
-    if (gate_form_parse(v->q.pool, v->q.query, MAX_PARAMETERS, &form) != GATE_OK)
-        return answer(v, gate_refuse(GATE_MALFORMED_REQUEST, NULL));
-    plan.return_to = gate_form_get(form, "return_to");
-    if (!plan.return_to.ptr)
-        plan.return_to = GATE_SPAN("/");
-    if (!gate_url_is_local(plan.return_to))
-        return answer(v, gate_refuse(GATE_TARGET_UNSAFE, "return_to is no path on this host"));
-    settings = settings_at(v, gate_span_dup(v->q.pool, plan.return_to));
-    if (!settings || !(settings->methods & 1u << GATE_METHOD_CODE))
-        return answer(v, gate_send_to(&v->q, gate_span_dup(v->q.pool, plan.return_to)));
-    v->state->settings = settings;
-    return answer(v, gate_login_begin(&v->q, settings, v->w, &plan));
 }
 
 /* The form of a POST, or the absent span where it is none that can be read. */
@@ -104,6 +81,96 @@ static gate_span read_form(request_rec *r)
            (got = ap_get_client_block(r, body + len, (apr_size_t)(BODY_MAX_BYTES - len))) > 0)
         len += got;
     return len < BODY_MAX_BYTES ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
+}
+
+/* A path of this host, out of a whole address of it. */
+static gate_span path_of(const visit *v, gate_span target)
+{
+    gate_url url;
+
+    if (!gate_url_parse(target, &url) ||
+        strcmp(gate_url_origin(v->q.pool, &url), v->site->origin) != 0)
+        return target;
+    if (!url.path.len)
+        return GATE_SPAN("/");
+    return (gate_span){url.path.ptr, target.len - (size_t)(url.path.ptr - target.ptr)};
+}
+
+/* What signs people in with that provider; NULL for none. */
+static const gate_settings *settings_of(const visit *v, gate_span issuer)
+{
+    for (int i = 0; i < v->site->settings_count; i++) {
+        if (gate_span_is(issuer, v->site->settings[i]->realm.issuer))
+            return v->site->settings[i];
+    }
+    return NULL;
+}
+
+/* A page is opened, by somebody who will see where it leads: no frame, no picture, no script. */
+static bool is_opened(const request_rec *r)
+{
+    const char *dest = apr_table_get(r->headers_in, "Sec-Fetch-Dest");
+
+    return !dest || !strcmp(dest, "document");
+}
+
+/* Where a login shall lead to, and with which provider: return_to= is this host's own way to ask
+ * for one; iss=, target_link_uri= and login_hint= are the provider's (OIDC Core section 4). */
+static gate_reason plan_login(const visit *v, const gate_form *form, gate_login_plan *plan,
+                              const gate_settings **settings)
+{
+    const gate_span issuer = gate_form_get(form, "iss");
+    const gate_span target = gate_form_get(form, "target_link_uri");
+
+    plan->login_hint = gate_form_get(form, "login_hint");
+    plan->return_to = target.ptr ? path_of(v, target) : gate_form_get(form, "return_to");
+    if (gate_span_has_control(plan->login_hint) || plan->login_hint.len > LOGIN_HINT_MAX_BYTES)
+        return GATE_MALFORMED_REQUEST;
+    if (plan->return_to.ptr && !gate_url_is_local(plan->return_to))
+        return GATE_TARGET_UNSAFE;
+    if (target.ptr && !issuer.ptr)
+        return GATE_MALFORMED_REQUEST;
+    *settings = issuer.ptr && !plan->return_to.ptr ? settings_of(v, issuer) : NULL;
+    if (!plan->return_to.ptr)
+        plan->return_to = GATE_SPAN("/");
+    if (!*settings)
+        *settings = settings_at(v, gate_span_dup(v->q.pool, plan->return_to));
+    if (issuer.ptr && !(*settings && gate_span_is(issuer, (*settings)->realm.issuer)))
+        return GATE_ISSUER_MIXUP;
+    return GATE_OK;
+}
+
+/* Signs in, for a page that is open to everybody and has a link for it, or because the provider
+ * says so. */
+static int login(visit *v)
+{
+    const gate_span asked = v->r->method_number == M_POST ? read_form(v->r) : v->q.query;
+    gate_login_plan plan = {.reason = GATE_NO_CREDENTIAL};
+    const gate_settings *settings;
+    gate_form *form;
+    gate_reason reason = gate_form_parse(v->q.pool, asked, LOGIN_MAX_PARAMETERS, &form);
+
+    if (reason == GATE_OK && !is_opened(v->r))
+        reason = GATE_CROSS_SITE;
+    if (reason == GATE_OK)
+        reason = plan_login(v, form, &plan, &settings);
+    if (reason != GATE_OK)
+        return answer(v, gate_refuse(reason, NULL));
+    if (!settings || !(settings->methods & 1u << GATE_METHOD_CODE))
+        return answer(v, gate_send_to(&v->q, gate_span_dup(v->q.pool, plan.return_to)));
+    v->state->settings = settings;
+    return answer(v, gate_login_begin(&v->q, settings, v->w, &plan));
+}
+
+/* The provider's answer, by a link or, where that is configured, by a form. */
+static int callback(visit *v)
+{
+    const bool is_posted = v->r->method_number == M_POST;
+
+    if (is_posted && !__atomic_load_n(&v->site->takes_posts, __ATOMIC_ACQUIRE))
+        return answer(v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
+    return answer(
+        v, gate_login_finish(&v->q, v->site, v->w, is_posted ? read_form(v->r) : v->q.query));
 }
 
 static void set_cookies(const visit *v, const gate_decision *decision)
@@ -211,8 +278,8 @@ static const struct endpoint {
     unsigned methods;
     int (*serve)(visit *v);
 } endpoints[] = {
-    {"callback", GET_ONLY, callback},
-    {"login", GET_ONLY, login},
+    {"callback", GET_POST, callback},
+    {"login", GET_POST, login},
     {"logout", GET_POST, logout},
     {"backchannel-logout", POST_ONLY, backchannel_logout},
     {"frontchannel-logout", GET_ONLY, frontchannel_logout},

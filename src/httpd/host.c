@@ -161,6 +161,8 @@ void gate_host_add(gate_host *host, const gate_settings *settings)
 {
     gate_site *site = &host->site;
 
+    if (settings->response_mode == GATE_RESPONSE_FORM_POST)
+        __atomic_store_n(&site->takes_posts, true, __ATOMIC_RELEASE);
     for (int i = 0; i < site->settings_count; i++) {
         if (!memcmp(&site->settings[i]->realm.fingerprint, &settings->realm.fingerprint,
                     sizeof(gate_digest)))

@@ -11,6 +11,7 @@
 static const char *const owned[] = {
     "response_type", "client_id",      "redirect_uri",          "scope",   "state",
     "nonce",         "code_challenge", "code_challenge_method", "request", "request_uri",
+    "response_mode",
 };
 
 bool gate_authorize_owns(const char *name)
@@ -42,7 +43,7 @@ static void add_extra(apr_pool_t *p, gate_form *form, const gate_form *extra)
     }
 }
 
-const char *gate_authorize_url(apr_pool_t *p, const gate_authorize *request)
+gate_form *gate_authorize_form(apr_pool_t *p, const gate_authorize *request)
 {
     const char *challenge = gate_pkce_challenge(p, request->verifier);
     if (!challenge)
@@ -57,6 +58,15 @@ const char *gate_authorize_url(apr_pool_t *p, const gate_authorize *request)
     gate_form_add_text(form, "code_challenge", challenge);
     /* RFC 7636 section 4.2: S256 alone; "plain" does not exist here. */
     gate_form_add_text(form, "code_challenge_method", "S256");
+    gate_form_add_text(form, "response_mode", request->response_mode);
     add_extra(p, form, request->extra);
-    return gate_url_with_query(p, request->endpoint, form);
+    return form;
+}
+
+gate_form *gate_authorize_pushed(apr_pool_t *p, const char *client_id, const char *request_uri)
+{
+    gate_form *form = gate_form_make(p);
+    gate_form_add_text(form, "client_id", client_id);
+    gate_form_add_text(form, "request_uri", request_uri);
+    return form;
 }

@@ -48,15 +48,23 @@ static void authenticate_basic(apr_pool_t *p, gate_question *question, const gat
         apr_pstrcat(p, "Basic ", gate_base64_encode(p, gate_span_of(pair)), NULL);
 }
 
+/* A pushed authorization request has it already, and no parameter comes twice (RFC 6749 section
+ * 3.2). */
+static void add_id(gate_form *form, const gate_client *client)
+{
+    if (!gate_form_get(form, "client_id").ptr)
+        gate_form_add(form, "client_id", client->id);
+}
+
 void gate_client_authenticate(apr_pool_t *p, gate_question *question, const gate_client *client)
 {
     switch (client->method) {
     case GATE_CLIENT_AUTH_POST:
-        gate_form_add(question->form, "client_id", client->id);
+        add_id(question->form, client);
         gate_form_add(question->form, "client_secret", client->secret);
         return;
     case GATE_CLIENT_AUTH_NONE:
-        gate_form_add(question->form, "client_id", client->id);
+        add_id(question->form, client);
         return;
     default:
         authenticate_basic(p, question, client);

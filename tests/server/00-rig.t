@@ -335,6 +335,9 @@ row 'a browser keeps cookies as browsers do' => sub {
     is $sent->('http://h/ab'), 'a=1; e=5', 'below a path only';
     is $sent->('https://h/'), 'a=1; e=5; __Host-d=4', 'secure ones to https';
     is $sent->('http://other/'), '', 'to no other host';
+    $jar->take(URI->new('https://h/'), $_) for 'k=7; Path=/; SameSite=None', 'l=8; Path=/; SameSite=None; Secure';
+    my $form = HTTP::Request->new(POST => 'https://h/', ['Sec-Fetch-Site' => 'cross-site']);
+    is $jar->add_cookie_header($form)->header('Cookie'), 'l=8', 'what a form of another site brings along';
     $jar->take(URI->new('http://h/x'), 'a=; Path=/; Max-Age=0');
     unlike $kept->(), qr/a/, 'and they end';
 };

@@ -1084,6 +1084,101 @@ static void test_step_up_is_for_people(void)
        "as long as it is known where to");
 }
 
+/* --- by a form --- */
+
+static void test_form_post(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision decision;
+    const char *answer;
+
+    s->response_mode = GATE_RESPONSE_FORM_POST;
+    decision = open_page(s, page);
+    is(parameter(decision.location, "response_mode"), "form_post", "the provider is told");
+    ok(strstr(set_cookie(decision, "__Host-oidc-gate-login-"), "; Secure; HttpOnly; SameSite=None"),
+       "the cookie comes along with a form from there");
+    answer = op_approve(decision.location);
+    is(said(come_back(answer)), "REFUSE malformed_request 400", "in the address it is no answer");
+    ok(op.at[OP_TOKEN].calls == 0 && browser_count("__Host-oidc-gate-login-") == 1,
+       "and spoils nothing");
+    decision = post_back(answer);
+    is(said(decision), "REDIRECT ok 303", "as a form it is one");
+    is(decision.location, page, "and leads to the page");
+    ok(session_cookie() && browser_count("__Host-oidc-gate-login-") == 0, "with a session");
+}
+
+static void test_form_post_again(void)
+{
+    gate_settings *s = world_begin();
+    const char *answer, *session;
+    gate_decision decision;
+
+    s->response_mode = GATE_RESPONSE_FORM_POST;
+    answer = op_approve(open_page(s, page).location);
+    post_back(answer);
+    session = session_cookie();
+    browser_drop("__Host-oidc-gate-app"); /* which no form from elsewhere brings along */
+    decision = post_back(answer);
+    is(said(decision), "REDIRECT state_unknown 303", "posted again it is sent on, by a link");
+    is(decision.location, "https://www.example/oidc-gate/callback?error=unknown&state=unknown",
+       "without anything that was posted");
+    is(said(come_back("error=unknown&state=unknown")), "REFUSE state_unknown 400",
+       "which ends there for who has no session");
+    browser_set("__Host-oidc-gate-app", session);
+    is(said(come_back("error=unknown&state=unknown")), "REDIRECT ok 303",
+       "and at the root for who has one");
+    ok(op.at[OP_TOKEN].calls == 1, "the code was sent once");
+}
+
+static void test_form_post_errors(void)
+{
+    static const struct {
+        const char *form, *said;
+    } rows[] = {
+        {"", "REFUSE malformed_request 400"},
+        {"code=c&code=d&state=s", "REFUSE malformed_request 400"},
+        {"code=c&state=forged", "REDIRECT state_unknown 303"},
+        {"error=access_denied&state=forged", "REDIRECT state_unknown 303"},
+    };
+    gate_settings *s = world_begin();
+    const char *state;
+
+    s->response_mode = GATE_RESPONSE_FORM_POST;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        is(said(post_back(rows[i].form)), rows[i].said, "posted: '%s'", rows[i].form);
+    state = parameter(open_page(s, page).location, "state");
+    is(said(post_back(apr_pstrcat(the.pool, "error=access_denied&state=", state, NULL))),
+       "REFUSE login_denied 403", "an error may be posted too");
+    s->response_mode = GATE_RESPONSE_QUERY;
+    is(said(post_back(op_approve(open_page(s, page).location))), "REFUSE malformed_request 400",
+       "where the answer was to come in the address, a form is none");
+    s = world_begin();
+    s->response_mode = GATE_RESPONSE_FORM_POST;
+    the.site.secure = false;
+    ok(strstr(set_cookie(open_page(s, page), "__Host-oidc-gate-login-"), "HttpOnly; SameSite=Lax"),
+       "without https, where browsers take no SameSite=None, the cookie stays as it is");
+}
+
+/* --- who it is likely to be --- */
+
+static void test_login_hint(void)
+{
+    gate_settings *s = world_begin();
+    gate_form *configured = gate_form_make(the.pool);
+    const gate_login_plan plan = {.return_to = gate_span_of(page),
+                                  .reason = GATE_NO_CREDENTIAL,
+                                  .login_hint = GATE_SPAN("bob&prompt=none")};
+    const char *url;
+
+    gate_form_add_text(configured, "login_hint", "nobody");
+    gate_form_add_text(configured, "prompt", "login");
+    s->authorization_params = configured;
+    url = gate_login_begin(request_at("GET", page, true), s, &the.gate, &plan).location;
+    is(parameter(url, "login_hint"), "bob&prompt=none", "the provider is told who it may be");
+    is(parameter(url, "prompt"), "login", "and all else as it is configured");
+    ok(!strstr(strstr(url, "login_hint=") + 1, "login_hint="), "once");
+}
+
 int main(void)
 {
     test_begin();
@@ -1133,5 +1228,9 @@ int main(void)
     test_step_up_reads_as_rules_do();
     test_step_up_takes_too_long();
     test_step_up_is_for_people();
+    test_form_post();
+    test_form_post_again();
+    test_form_post_errors();
+    test_login_hint();
     return tap_done();
 }

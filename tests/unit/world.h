@@ -47,6 +47,7 @@ static struct world {
     int random_calls;
     int questions_left;   /* of strangers' credentials; -1: any number */
     const char *asked_by; /* whom the last one was counted for */
+    int limit_address, limit_total; /* within what it was to be */
     int provider_calls;
 
     gate_site site;
@@ -96,6 +97,8 @@ static bool world_may_ask(void *context, const char *name, apr_int64_t now, int 
                           int limit_total)
 {
     the.asked_by = apr_pstrdup(the.pool, name);
+    the.limit_address = limit_address;
+    the.limit_total = limit_total;
     if (the.questions_left == 0)
         return false;
     the.questions_left -= the.questions_left > 0;
@@ -341,6 +344,14 @@ static WORLD_UNUSED gate_decision come_back(const char *answer)
     const gate_request *q = request_at("GET", uri, true);
 
     return browser_see(gate_login_finish(q, &the.site, &the.gate, q->query));
+}
+
+/* The same by a form. */
+static WORLD_UNUSED gate_decision post_back(const char *answer)
+{
+    const gate_request *q = request_at("POST", "/oidc-gate/callback", false);
+
+    return browser_see(gate_login_finish(q, &the.site, &the.gate, gate_span_of(answer)));
 }
 
 /* There and back again: the person has a session. */

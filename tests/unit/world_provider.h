@@ -26,11 +26,12 @@ typedef enum op_endpoint {
     OP_INTROSPECTION,
     OP_USERINFO,
     OP_REVOCATION,
+    OP_PAR,
     OP_ENDPOINTS
 } op_endpoint;
 
 static const char *const op_paths[OP_ENDPOINTS] = {
-    "/.well-known/openid-configuration", "/jwks", "/token", "/introspect", "/userinfo", "/revoke",
+    "/.well-known/openid-configuration", "/jwks", "/token", "/introspect", "/userinfo", "/revoke", "/par",
 };
 
 /* How one endpoint behaves. */
@@ -80,6 +81,8 @@ static struct op {
 
     op_login logins[OP_LOGINS];
     int login_count;
+    const char *pushed[OP_LOGINS]; /* requests, by the number in their request_uri */
+    int pushed_count;
     op_refresh_token refresh_tokens[OP_TOKENS];
     int refresh_token_count, access_token_count;
     int reuses; /* refresh tokens that came again after they had been used */
@@ -317,6 +320,24 @@ static void op_token(const char *issuer, const gate_question *question, const ga
         op_refuse(answer, 400, "unsupported_grant_type");
 }
 
+/* --- the endpoint for pushed requests --- */
+
+static void op_push(const gate_question *question, const gate_form *form, gate_answer *answer)
+{
+    gate_span client;
+
+    if (!op_client(question->authorization, &client) ||
+        !gate_span_equal(client, gate_form_get(form, "client_id"))) {
+        op_refuse(answer, 401, "invalid_client");
+        return;
+    }
+    sign_must(op.pushed_count < OP_LOGINS, "the provider takes no more requests");
+    op.pushed[op.pushed_count] = apr_pstrdup(op.pool, gate_form_text(form));
+    op_answer(answer, 201,
+              apr_psprintf(op.pool, "{\"request_uri\":\"urn:pushed:%d\",\"expires_in\":60}",
+                           op.pushed_count++));
+}
+
 /* --- what it knows of tokens and people --- */
 
 /* A token that begins with "good" is active. */
@@ -359,6 +380,9 @@ static void op_act(op_endpoint endpoint, const char *issuer, const gate_question
         break;
     case OP_USERINFO:
         op_userinfo(answer);
+        break;
+    case OP_PAR:
+        op_push(question, form, answer);
         break;
     default:
         op_answer(answer, 200, "");
@@ -419,7 +443,38 @@ static OP_UNUSED gate_reason op_fetch(void *context, apr_pool_t *p, const gate_q
 
 /* --- as the person sees it --- */
 
-/* Signs in at the address that the browser was sent to: the query that it comes back with. */
+static gate_form *op_form(const char *text)
+{
+    gate_form *form;
+
+    sign_must(gate_form_parse(op.pool, gate_span_of(apr_pstrdup(op.pool, text)), 32, &form) ==
+                  GATE_OK,
+              text);
+    return form;
+}
+
+/* The request that a browser brings along, or that it names: once. */
+static gate_form *op_requested(const char *query)
+{
+    gate_form *form = op_form(query);
+    const gate_span name = gate_form_get(form, "request_uri");
+    apr_uint64_t number;
+    const char *pushed;
+
+    if (!name.ptr)
+        return form;
+    sign_must(gate_span_starts(name, "urn:pushed:") &&
+                  gate_span_number((gate_span){name.ptr + 11, name.len - 11}, OP_LOGINS - 1,
+                                   &number) &&
+                  op.pushed[number] && form->pairs->nelts == 2,
+              query);
+    pushed = op.pushed[number];
+    op.pushed[number] = NULL;
+    return op_form(pushed);
+}
+
+/* Signs in at the address that the browser was sent to: the query, or form, that it comes back
+ * with. */
 static OP_UNUSED const char *op_approve(const char *location)
 {
     const char *query = location ? strchr(location, '?') : NULL;
@@ -427,9 +482,7 @@ static OP_UNUSED const char *op_approve(const char *location)
     gate_span state;
 
     sign_must(query && op.login_count < OP_LOGINS, "an address to sign in at");
-    sign_must(gate_form_parse(op.pool, gate_span_of(apr_pstrdup(op.pool, query + 1)), 32, &form) ==
-                  GATE_OK,
-              location);
+    form = op_requested(query + 1);
     state = gate_form_get(form, "state");
     op.logins[op.login_count] = (op_login){
         .client_id = gate_form_get(form, "client_id"),

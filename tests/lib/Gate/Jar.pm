@@ -3,7 +3,8 @@
 package Gate::Jar;
 
 # The cookies of one browser, kept and sent as RFC 6265 and its revision say and as libraries often do
-# not: Max-Age counts, Secure stays on https, __Host- must mean it, ports make no difference.
+# not: Max-Age counts, Secure stays on https, __Host- must mean it, ports make no difference, and a
+# form from another site (Sec-Fetch-Site: cross-site) brings only what is SameSite=None.
 use strict;
 use warnings FATAL => 'all';
 
@@ -28,12 +29,13 @@ sub take {
     my $path = ($is{path} // '') =~ m{^/} ? $is{path} : $uri->path =~ s{/[^/]*$}{}r || '/';
     my $https = $uri->scheme eq 'https';
     return if $is{secure} && !$https || $is{domain};
+    return if lc($is{samesite} // '') eq 'none' && !$is{secure};
     return if $name =~ /^__Host-/ && !($is{secure} && $path eq '/');
     my $key = join "\0", $uri->host, $path, $name;
     return delete $self->{cookies}{$key} if defined $is{'max-age'} && $is{'max-age'} <= 0;
     my $end = defined $is{'max-age'} ? time + $is{'max-age'} : undef;
     $self->{cookies}{$key} = { host => $uri->host, path => $path, name => $name, value => $value,
-                               secure => $is{secure}, end => $end, order => $self->{count}++ };
+                               secure => $is{secure}, samesite => lc($is{samesite} // 'lax'), end => $end, order => $self->{count}++ };
     return;
 }
 
@@ -41,7 +43,8 @@ sub take {
 sub add_cookie_header {
     my ($self, $request) = @_;
     my $uri = $request->uri;
-    my @fit = grep { fits($_, $uri) } $self->all;
+    my $is_foreign = $request->method !~ /^(?:GET|HEAD)$/ && ($request->header('Sec-Fetch-Site') // '') eq 'cross-site';
+    my @fit = grep { fits($_, $uri) && !($is_foreign && $_->{samesite} ne 'none') } $self->all;
     my @sorted = sort { length $b->{path} <=> length $a->{path} || $a->{order} <=> $b->{order} } @fit;
     $request->header(Cookie => join '; ', map { "$_->{name}=$_->{value}" } @sorted) if @sorted;
     return $request;

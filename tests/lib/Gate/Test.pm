@@ -203,7 +203,14 @@ sub call_back {
     return follow($ua, $answer) if $answer->is_redirect;
     my ($action) = $answer->content =~ /<form method="post" action="([^"]+)"/ or return;
     my @pairs = map { s/&#(\d+);/chr $1/ger } $answer->content =~ /name="([^"]*)" value="([^"]*)"/g;
-    return post($ua, $action, \@pairs, @NAVIGATION, 'Sec-Fetch-Site' => 'cross-site');
+    my %navigation = (@NAVIGATION, 'Sec-Fetch-Site' => from_site($action, $answer->request->uri));
+    return post($ua, $action, \@pairs, %navigation);
+}
+
+# How a browser says from where a page of that address asks for another: ports do not count.
+sub from_site {
+    my ($to, $from) = map { URI->new($_) } @_;
+    return $to->scheme eq $from->scheme && $to->host eq $from->host ? 'same-site' : 'cross-site';
 }
 
 # --- below HTTP libraries ---
