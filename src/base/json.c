@@ -157,3 +157,26 @@ gate_span gate_json_compact(apr_pool_t *p, const json_t *value)
     text[len] = '\0';
     return (gate_span){text, len};
 }
+
+gate_span gate_json_quote(apr_pool_t *p, gate_span text)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *quoted = apr_palloc(p, text.len * strlen("\\u0000") + sizeof "\"\""), *out = quoted;
+    *out++ = '"';
+    for (size_t i = 0; i < text.len; i++) {
+        const unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 0x20) {
+            memcpy(out, "\\u00", 4);
+            out[4] = digits[c >> 4];
+            out[5] = digits[c & 15];
+            out += 6;
+            continue;
+        }
+        if (c == '"' || c == '\\')
+            *out++ = '\\';
+        *out++ = (char)c;
+    }
+    *out++ = '"';
+    *out = '\0';
+    return (gate_span){quoted, (size_t)(out - quoted)};
+}

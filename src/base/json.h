@@ -49,4 +49,8 @@ bool gate_json_has_text(const json_t *value, const char *text, size_t max_member
 /* Compact text of a value, keys in their order, in p. */
 gate_span gate_json_compact(apr_pool_t *p, const json_t *value);
 
+/* The JSON string that says text, which is UTF-8: in quotes, with escapes where RFC 8259 section 7
+ * wants them and nowhere else. In p. */
+gate_span gate_json_quote(apr_pool_t *p, gate_span text);
+
 #endif

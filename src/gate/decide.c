@@ -2,6 +2,8 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/decide.h"
 
+#include <apr_strings.h>
+
 #include "gate/accept.h"
 #include "gate/credential.h"
 #include "gate/login.h"
@@ -20,6 +22,14 @@ static gate_decision admit(gate_method method, const gate_identity *identity,
         .identity = identity,
         .tokens = tokens,
     };
+}
+
+/* A place may be stricter than the one where the session began. */
+static apr_int64_t end_of(const gate_settings *s, const gate_session *session)
+{
+    const apr_int64_t here = session->record.created + s->session.lifetime;
+
+    return session->record.expires < here ? session->record.expires : here;
 }
 
 /* A credential that an enabled method takes is judged, and a bad one never falls through to the
@@ -75,6 +85,9 @@ static gate_reason use_session(const gate_request *q, const gate_settings *s, ga
             return reason;
     }
     *decision = admit(GATE_METHOD_CODE, session->identity, tokens);
+    decision->session =
+        apr_pmemdup(q->pool, &session->lock.filed_under, sizeof session->lock.filed_under);
+    decision->expires = end_of(s, session);
     return GATE_OK;
 }
 

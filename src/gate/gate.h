@@ -114,7 +114,8 @@ typedef struct gate_session_times {
 /* A header or variable that the backend is told. */
 typedef struct gate_told {
     const char *name;
-    const gate_template *template;
+    const gate_template *template; /* NULL, while the configuration is read: it is not told */
+    bool is_preset;                /* a line of its own takes its place */
 } gate_told;
 
 typedef struct gate_told_list {
@@ -167,7 +168,8 @@ struct gate_settings {
     gate_told_list headers, variables;
     const gate_claim_name *user_claims; /* OIDCGateRemoteUser */
     int user_claim_count;
-    unsigned needs; /* GATE_NEEDS_* of all templates: what beside the identity must be opened */
+    unsigned needs; /* GATE_NEEDS_TOKENS of all templates: what beside the identity must be opened
+                     */
     bool forward_credentials;
 
     /* signing out */
@@ -182,6 +184,7 @@ struct gate_site {
     const char *cookie;   /* OIDCGateCookie, or the default */
     const char *samesite; /* "Lax" or "Strict" */
     bool secure;          /* the origin is https: cookies are Secure */
+    const gate_assertion *assertion;      /* OIDCGateAssertion; NULL: none are made */
     const gate_settings *const *settings; /* one of each realm that signs people in here */
     int settings_count;
     bool takes_posts; /* some of them have answers posted to the callback */
@@ -234,14 +237,16 @@ typedef struct gate_tokens {
 typedef struct gate_decision {
     gate_verb verb;
     gate_reason reason;
-    int status;                            /* 200 for ADMIT; else what is answered */
-    gate_reason told;               /* what the caller is told, where that differs; else GATE_OK */
-    const char *detail;                    /* for the log, never for the caller; NULL for none */
-    gate_method method;                    /* which one judged, where known is true */
-    bool known;                            /* identity is somebody */
-    const gate_identity *identity;         /* NULL: nobody */
-    const gate_tokens *tokens;             /* NULL where settings->needs asks for none */
-    const char *location;                  /* REDIRECT */
+    int status;                    /* 200 for ADMIT; else what is answered */
+    gate_reason told;              /* what the caller is told, where that differs; else GATE_OK */
+    const char *detail;            /* for the log, never for the caller; NULL for none */
+    gate_method method;            /* which one judged, where known is true */
+    bool known;                    /* identity is somebody */
+    const gate_identity *identity; /* NULL: nobody */
+    const gate_tokens *tokens;     /* NULL where settings->needs asks for none */
+    const gate_digest *session; /* where the session it comes from is filed; NULL: from a token */
+    apr_int64_t expires;        /* when that ends; 0: not known */
+    const char *location;       /* REDIRECT */
     const char *cookies[GATE_MAX_COOKIES]; /* values of Set-Cookie */
     int cookie_count;
     int retry_after;   /* seconds; 0: not said */

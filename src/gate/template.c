@@ -9,9 +9,22 @@
 
 #include "base/base64url.h"
 
-enum what { LITERAL, CLAIM, USER, METHOD, ACCESS_TOKEN, ID_TOKEN, INTROSPECTION, USERINFO };
+enum what {
+    LITERAL,
+    CLAIM,
+    ASSERTION,
+    USER,
+    METHOD,
+    ACCESS_TOKEN,
+    ACCESS_EXPIRES,
+    ID_TOKEN,
+    INTROSPECTION,
+    USERINFO,
+    SESSION,
+    EXPIRES
+};
 
-/* What %{...} may stand for, beside claims. */
+/* What %{...} may stand for, beside claims and assertions. */
 static const struct placeholder {
     const char *name;
     enum what what;
@@ -20,18 +33,23 @@ static const struct placeholder {
     {"user", USER, 0},
     {"method", METHOD, 0},
     {"access_token", ACCESS_TOKEN, GATE_NEEDS_ACCESS_TOKEN},
+    {"access_token_expires", ACCESS_EXPIRES, GATE_NEEDS_ACCESS_TOKEN},
     {"id_token", ID_TOKEN, GATE_NEEDS_ID_TOKEN},
     {"introspection", INTROSPECTION, GATE_NEEDS_INTROSPECTION},
     {"userinfo", USERINFO, GATE_NEEDS_USERINFO},
+    {"session", SESSION, 0},
+    {"expires", EXPIRES, 0},
 };
 enum { PLACEHOLDERS = sizeof placeholders / sizeof placeholders[0] };
 
-#define CLAIM_PREFIX "claim:"
+#define CLAIM_PREFIX     "claim:"
+#define ASSERTION_PREFIX "assertion:"
 
 struct segment {
     enum what what;
     gate_span text; /* LITERAL: itself; else what stands between the braces */
     gate_claim_name claim;
+    gate_span audience; /* ASSERTION */
 };
 
 /* The value as it grows: no template makes more than fits, so nothing is measured first. */
@@ -50,6 +68,7 @@ struct gate_template {
     gate_reason (*encode)(writer *w, gate_span value);
     bool required;
     unsigned needs;
+    const gate_template *otherwise; /* where something is missing; NULL: nothing is said then */
 };
 
 /* -- writing -- */
@@ -151,23 +170,49 @@ enum { ENCODINGS = sizeof encodings / sizeof encodings[0] };
 
 static const char *list_placeholders(apr_pool_t *p)
 {
-    const char *list = "%{claim:NAME}";
+    const char *list = "%{claim:NAME}, %{assertion:AUDIENCE}";
     for (int i = 0; i < PLACEHOLDERS; i++)
         list = apr_pstrcat(p, list, ", %{", placeholders[i].name, "}", NULL);
     return list;
 }
 
+static bool cut_prefix(gate_span *name, const char *prefix)
+{
+    const size_t len = strlen(prefix);
+    if (!gate_span_starts(*name, prefix))
+        return false;
+    *name = (gate_span){name->ptr + len, name->len - len};
+    return true;
+}
+
+/* An assertion that anybody might take for meant for him is one that any backend can use at all
+ * others (RFC 7519 section 4.1.3). */
+static const char *read_audience(gate_span audience, struct segment *segment)
+{
+    segment->what = ASSERTION;
+    segment->audience = audience;
+    if (!audience.len || audience.len > GATE_ASSERTION_MAX_AUDIENCE)
+        return "%{assertion:} does not say for which backend it is: write "
+               "%{assertion:https://backend.example.com}";
+    for (size_t i = 0; i < audience.len; i++)
+        if (audience.ptr[i] <= ' ' || audience.ptr[i] > '~')
+            return "an audience is an address or a name without blanks and foreign letters";
+    return NULL;
+}
+
 static const char *read_placeholder(apr_pool_t *p, gate_span name, struct segment *segment,
                                     unsigned *needs)
 {
-    const size_t prefix = strlen(CLAIM_PREFIX);
     segment->text = name;
-    if (gate_span_starts(name, CLAIM_PREFIX)) {
+    if (cut_prefix(&name, CLAIM_PREFIX)) {
         segment->what = CLAIM;
-        name = (gate_span){name.ptr + prefix, name.len - prefix};
         return gate_claim_name_read(name, &segment->claim)
                    ? NULL
                    : "%{claim:} names no claim: write %{claim:NAME}";
+    }
+    if (gate_span_is(name, "assertion") || cut_prefix(&name, ASSERTION_PREFIX)) {
+        *needs |= GATE_NEEDS_ASSERTION;
+        return read_audience(segment->text.len == name.len ? GATE_SPAN("") : name, segment);
     }
     for (int i = 0; i < PLACEHOLDERS; i++) {
         if (gate_span_is(name, placeholders[i].name)) {
@@ -224,9 +269,10 @@ static const char *read_separator(apr_pool_t *p, const char *separator, gate_tem
     return gate_span_has_control(made->separator) ? "join= holds a control character" : NULL;
 }
 
-static const char *read_option(apr_pool_t *p, const char *option, gate_template *made)
+static const char *read_option(apr_pool_t *p, const char *option, gate_template *made,
+                               const char **otherwise)
 {
-    static const char join[] = "join=", encode[] = "encode=";
+    static const char join[] = "join=", encode[] = "encode=", instead[] = "default=";
     if (!strcmp(option, "required")) {
         made->required = true;
         return NULL;
@@ -235,36 +281,56 @@ static const char *read_option(apr_pool_t *p, const char *option, gate_template 
         return read_separator(p, option + strlen(join), made);
     if (!strncmp(option, encode, strlen(encode)))
         return read_encoding(p, option + strlen(encode), made);
+    if (!strncmp(option, instead, strlen(instead))) {
+        *otherwise = option + strlen(instead);
+        return NULL;
+    }
     return apr_psprintf(
         p,
-        "\"%s\" is no option; there are join=SEPARATOR, encode=raw|percent|base64url "
-        "and required (a template with spaces stands in quotes)",
+        "\"%s\" is no option; there are join=SEPARATOR, encode=raw|percent|base64url, "
+        "default=TEMPLATE and required (a template with spaces stands in quotes)",
         option);
 }
 
-const char *gate_template_compile(apr_pool_t *p, const char *text, const char *const *options,
-                                  const gate_template **compiled)
+static const char *read_text(apr_pool_t *p, const char *text, gate_template *made)
 {
     apr_array_header_t *segments = apr_array_make(p, 4, sizeof(struct segment));
-    gate_template *made = apr_pcalloc(p, sizeof *made);
-    const char *problem = NULL;
-    made->separator = GATE_SPAN(",");
-    made->encode = put;
-
-    const char *rest = apr_pstrdup(p, text);
+    const char *problem = NULL, *rest = apr_pstrdup(p, text);
     while (*rest && !problem) {
         struct segment *segment = apr_array_push(segments);
         *segment = (struct segment){.what = LITERAL};
         problem = read_segment(p, &rest, segment, &made->needs);
     }
-    for (; options && *options && !problem; options++)
-        problem = read_option(p, *options, made);
-    if (problem)
-        return problem;
     made->segments = (const struct segment *)segments->elts;
     made->count = segments->nelts;
-    *compiled = made;
-    return NULL;
+    return problem;
+}
+
+/* With the same options; what it needs is needed. */
+static const char *read_otherwise(apr_pool_t *p, const char *text, gate_template *made)
+{
+    gate_template *otherwise = apr_pmemdup(p, made, sizeof *made);
+    const char *problem = read_text(p, text, otherwise);
+    made->needs |= otherwise->needs;
+    made->otherwise = otherwise;
+    return problem;
+}
+
+const char *gate_template_compile(apr_pool_t *p, const char *text, const char *const *options,
+                                  const gate_template **compiled)
+{
+    gate_template *made = apr_pcalloc(p, sizeof *made);
+    const char *otherwise = NULL, *problem;
+    made->separator = GATE_SPAN(",");
+    made->encode = put;
+    problem = read_text(p, text, made);
+    for (; options && *options && !problem; options++)
+        problem = read_option(p, *options, made, &otherwise);
+    if (!problem && otherwise)
+        problem = read_otherwise(p, otherwise, made);
+    if (!problem)
+        *compiled = made;
+    return problem;
 }
 
 unsigned gate_template_needs(const gate_template *compiled)
@@ -327,7 +393,26 @@ static gate_reason put_claim(writer *w, const gate_template *t, const struct seg
     return type == GATE_VALUE_NULL ? GATE_CLAIM_MISSING : t->encode(w, value);
 }
 
-static gate_span value_of(enum what what, const gate_template_values *values)
+/* The same for all requests of a session, and for no other; it opens nothing, and does not say
+ * where the session is filed. */
+static gate_span name_session(apr_pool_t *p, const gate_digest *filed_under)
+{
+    enum { NAME_BYTES = 16 };
+    const gate_span parts[] = {GATE_SPAN("session for backends"),
+                               {(const char *)filed_under->bytes, GATE_DIGEST_BYTES}};
+    gate_digest name;
+    return gate_digest_of(&name, parts, 2)
+               ? gate_span_of(
+                     gate_base64url_encode(p, (gate_span){(const char *)name.bytes, NAME_BYTES}))
+               : (gate_span){NULL, 0};
+}
+
+static gate_span date(apr_pool_t *p, apr_int64_t seconds)
+{
+    return gate_span_of(seconds ? apr_psprintf(p, "%" APR_INT64_T_FMT, seconds) : NULL);
+}
+
+static gate_span value_of(apr_pool_t *p, enum what what, const gate_template_values *values)
 {
     switch (what) {
     case USER:
@@ -336,15 +421,42 @@ static gate_span value_of(enum what what, const gate_template_values *values)
         return gate_span_of(values->method);
     case ACCESS_TOKEN:
         return values->access_token;
+    case ACCESS_EXPIRES:
+        return date(p, values->access_expires);
     case ID_TOKEN:
         return values->id_token;
     case INTROSPECTION:
         return values->introspection;
     case USERINFO:
         return values->userinfo;
+    case SESSION:
+        return values->session ? name_session(p, values->session) : (gate_span){NULL, 0};
+    case EXPIRES:
+        return date(p, values->expires);
     default:
         return (gate_span){NULL, 0};
     }
+}
+
+static gate_reason put_assertion(writer *w, const gate_template *t, const struct segment *segment,
+                                 const gate_template_values *values)
+{
+    const gate_asserted who = {
+        .issuer = values->origin,
+        .user = values->user,
+        .method = values->method,
+        .identity = values->identity,
+        .now = values->now,
+    };
+    gate_span text;
+    if (!values->assertion || !values->identity || !values->user)
+        return GATE_CLAIM_MISSING;
+    const gate_reason reason = gate_assertion_make(w->pool, values->assertion, &who,
+                                                   segment->audience, values->random, &text);
+    if (reason == GATE_OK)
+        return t->encode(w, text);
+    w->problem = "cannot be signed";
+    return reason;
 }
 
 static gate_reason put_segment(writer *w, const gate_template *t, const struct segment *segment,
@@ -358,8 +470,10 @@ static gate_reason put_segment(writer *w, const gate_template *t, const struct s
     }
     if (segment->what == CLAIM) {
         reason = put_claim(w, t, segment, values->identity);
+    } else if (segment->what == ASSERTION) {
+        reason = put_assertion(w, t, segment, values);
     } else {
-        const gate_span value = value_of(segment->what, values);
+        const gate_span value = value_of(w->pool, segment->what, values);
         reason = value.ptr ? t->encode(w, value) : GATE_CLAIM_MISSING;
     }
     if (reason != GATE_OK || w->len == begin)
@@ -402,22 +516,39 @@ static gate_reason judge(const writer *w, const gate_template *t, const struct s
     return reason;
 }
 
+/* One text, without its default. CLAIM_MISSING where something is. *segment is where it ended. */
+static gate_reason fill(writer *w, const gate_template *t, const gate_template_values *values,
+                        const struct segment **segment)
+{
+    w->len = 0;
+    w->ends_in_value = false;
+    for (int i = 0; i < t->count; i++) {
+        *segment = &t->segments[i];
+        gate_reason reason = put_segment(w, t, *segment, values);
+        if (reason == GATE_OK && i == t->count - 1 && w->ends_in_value &&
+            is_blank(w->bytes[w->len - 1]))
+            reason = refuse(w, "ends with a blank, which HTTP would strip; see encode=");
+        if (reason != GATE_OK)
+            return reason;
+    }
+    return GATE_OK;
+}
+
 gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled,
                                  const gate_template_values *values, gate_span *value,
                                  const char **detail)
 {
     char bytes[GATE_TEMPLATE_MAX_BYTES];
     writer w = {.pool = p, .bytes = bytes};
+    const struct segment *segment = NULL;
     *value = (gate_span){NULL, 0};
-    for (int i = 0; i < compiled->count; i++) {
-        const struct segment *segment = &compiled->segments[i];
-        gate_reason reason = put_segment(&w, compiled, segment, values);
-        if (reason == GATE_OK && i == compiled->count - 1 && w.ends_in_value &&
-            is_blank(bytes[w.len - 1]))
-            reason = refuse(&w, "ends with a blank, which HTTP would strip; see encode=");
-        if (reason != GATE_OK)
-            return judge(&w, compiled, segment, values->identity, reason, detail);
+    gate_reason reason = fill(&w, compiled, values, &segment);
+    if (reason == GATE_CLAIM_MISSING && compiled->otherwise) {
+        compiled = compiled->otherwise;
+        reason = fill(&w, compiled, values, &segment);
     }
+    if (reason != GATE_OK)
+        return judge(&w, compiled, segment, values->identity, reason, detail);
     *value = (gate_span){apr_pstrmemdup(p, bytes, w.len), w.len};
     return GATE_OK;
 }

@@ -356,11 +356,38 @@ static const char *check_resource(compiling *c)
         section(c));
 }
 
+/* The first of them that holds an assertion; NULL: none. */
+static const char *find_assertion(const apr_array_header_t *list)
+{
+    for (int i = 0; list && i < list->nelts; i++) {
+        const gate_told *told = &APR_ARRAY_IDX(list, i, gate_told);
+
+        if (told->template && gate_template_needs(told->template) & GATE_NEEDS_ASSERTION)
+            return told->name;
+    }
+    return NULL;
+}
+
+static const char *check_assertion(compiling *c)
+{
+    const char *header = find_assertion(c->d->headers), *variable = find_assertion(c->d->variables);
+
+    if ((!header && !variable) || c->host->site.assertion)
+        return NULL;
+    return apr_psprintf(
+        c->p,
+        "OIDCGateAssertion is missing: %s %s (%s) in %s has %%{assertion:...}, and nothing says "
+        "with which key it is signed. Make one with openssl ecparam -name prime256v1 -genkey "
+        "-noout -out FILE, and say OIDCGateAssertion key=FILE in the virtual host.",
+        header ? "OIDCGateHeader" : "OIDCGateEnv", header ? header : variable,
+        place_of(c, header ? GATE_FIELD_headers : GATE_FIELD_variables), section(c));
+}
+
 static check *const checks[] = {
     check_site,         check_trailers,      check_issuer,        check_endpoints,
     check_undiscovered, check_client,        check_scope,         check_secret_length,
     check_audience,     check_login,         check_times,         check_bearer_algorithms,
-    check_resource,     check_token_sources, check_response_mode,
+    check_resource,     check_token_sources, check_response_mode, check_assertion,
 };
 
 /* --- what it means --- */
@@ -399,13 +426,22 @@ static void set_user_claims(compiling *c)
     c->s->user_claim_count = list->nelts;
 }
 
+/* Without what is only kept from others. */
 static gate_told_list told(compiling *c, const apr_array_header_t *list)
 {
-    if (!list)
-        return (gate_told_list){NULL, 0};
-    for (int i = 0; i < list->nelts; i++)
-        c->s->needs |= gate_template_needs(APR_ARRAY_IDX(list, i, gate_told).template);
-    return (gate_told_list){(const gate_told *)(const void *)list->elts, list->nelts};
+    const int count = list ? list->nelts : 0;
+    gate_told *items = apr_palloc(c->p, sizeof *items * (size_t)(count + 1));
+    gate_told_list told = {items, 0};
+
+    for (int i = 0; i < count; i++) {
+        const gate_told *item = &APR_ARRAY_IDX(list, i, gate_told);
+
+        if (!item->template)
+            continue;
+        c->s->needs |= gate_template_needs(item->template) & GATE_NEEDS_TOKENS;
+        items[told.count++] = *item;
+    }
+    return told;
 }
 
 /* A path becomes an address of this host: the provider wants one. */

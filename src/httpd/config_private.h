@@ -72,6 +72,7 @@ typedef struct gate_secret_keys {
     X(int, cache_stale)                                                                 \
     X(apr_array_header_t *, headers)                                                    \
     X(apr_array_header_t *, variables)                                                  \
+    X(gate_assertion, assertion)                                                        \
     X(int, forward_credentials)                                                         \
     X(apr_array_header_t *, user_claims)                                                \
     X(int, on_unauthenticated)                                                          \
@@ -138,7 +139,7 @@ struct gate_dir {
     const char *place; /* the path of the innermost section, for the log; NULL: a server's own */
     const ap_directive_t *heading; /* the "<Location" it was written in; NULL: a server's own, or
                                       merged */
-    const server_rec *server; /* the one it was written in; NULL: merged */
+    const server_rec *server;      /* the one it was written in; NULL: merged */
 
     const int *ids; /* of the written sections that it consists of, outermost first */
     int id_count;
@@ -256,7 +257,8 @@ const gate_compiled *gate_compile(apr_pool_t *p, const gate_dir *dir);
 
 /* --- told.c --- */
 
-/* A header that some part of the configuration sets; and the end of these notes. */
+/* A header that some part of the configuration sets, or nobody may; a name that ends in '*' stands
+ * for all that begin so. And the end of these notes. */
 void gate_told_note(apr_pool_t *p, const char *name);
 void gate_told_begin(void);
 

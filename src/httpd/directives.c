@@ -55,7 +55,7 @@ static const gate_slot *find_key(const gate_slot *slots, const char *word, const
 /* key=value, in any order. */
 static const char *read_keys(gate_line *line, const gate_row *row)
 {
-    apr_uint64_t seen = 0;
+    unsigned seen = 0; /* a bit for each key */
 
     for (int i = 0; i < line->count; i++) {
         const char *word = line->words[i], *equals = strchr(word, '='), *problem;
@@ -64,9 +64,9 @@ static const char *read_keys(gate_line *line, const gate_row *row)
         if (!slot)
             return gate_complain(line, word, "there is no such word here; this takes %s",
                                  all_keys(line->pool, row->slots));
-        if (seen >> slot->field & 1 && !slot->is_list)
+        if (seen >> (slot - row->slots) & 1 && !slot->is_list)
             return gate_complain(line, word, "%s= is there twice", slot->key);
-        seen |= (apr_uint64_t)1 << slot->field;
+        seen |= 1u << (slot - row->slots);
         problem = slot->read(line, slot, equals + 1);
         if (problem)
             return problem;
@@ -154,32 +154,6 @@ static const char *read_client_auth(gate_line *line, const gate_row *row)
     return NULL;
 }
 
-/* RFC 9110 section 5.6.2. */
-static bool is_token(const char *text)
-{
-    for (const char *c = text; *c; c++) {
-        if (!apr_isalnum(*c) && !strchr("!#$%&'*+-.^_`|~", *c))
-            return false;
-    }
-    return *text;
-}
-
-/* What says where a request goes, how long it is and what becomes of the connection, and the
- * browser's cookies, is not for a template. */
-static bool is_for_the_server(const char *name)
-{
-    static const char *const names[] = {
-        "Host",    "Connection", "Content-Length", "Transfer-Encoding", "Cookie", "Set-Cookie",
-        "Upgrade", "TE",         "Trailer",        "Keep-Alive",        "Expect",
-    };
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (gate_name_equal_folded(gate_span_of(name), gate_span_of(names[i])))
-            return true;
-    }
-    return strlen(name) >= 6 && gate_name_equal_folded((gate_span){name, 6}, GATE_SPAN("Proxy-"));
-}
-
 static const char *add_token_source(gate_line *line, const gate_slot *slot,
                                     const gate_token_source *source, const char *word)
 {
@@ -222,8 +196,8 @@ static const char *read_token_source(gate_line *line, const gate_slot *slot, con
     if (source.name &&
         (!*source.name || strspn(source.name, NAME_CHARACTERS) != strlen(source.name)))
         return gate_complain(line, word, "a name is made of letters, digits, '-', '_' and '.'");
-    if (source.place == GATE_TOKEN_IN_HEADER &&
-        (is_for_the_server(source.name) || !strcasecmp(source.name, "Authorization")))
+    if (source.place == GATE_TOKEN_IN_HEADER && (gate_is_server_header(gate_span_of(source.name)) ||
+                                                 !strcasecmp(source.name, "Authorization")))
         return gate_complain(line, word,
                              "this header is the server's own, or the browser's; choose another, "
                              "such as X-Access-Token. The usual one is called authorization");
@@ -277,87 +251,34 @@ static const char *read_token_param(gate_line *line, const gate_row *row)
     return read_param(line, row->slots, gate_token_owns);
 }
 
-/* --- what is told --- */
-
-static const char *check_header(const gate_line *line, const char *name)
-{
-    if (!strcasecmp(name, "preset"))
-        return gate_complain(line, name, "this version has no presets; name each header");
-    if (!is_token(name))
-        return gate_complain(
-            line, name,
-            "a header's name is made of letters, digits and '-' (RFC 9110 section 5.1); a colon "
-            "is not part of it");
-    if (is_for_the_server(name))
-        return gate_complain(
-            line, name,
-            "this header is the server's own, or the browser's; choose another, such as X-User");
-    return NULL;
-}
-
-static const char *check_variable(const gate_line *line, const char *name)
-{
-    for (const char *c = name; *c; c++) {
-        if (!apr_isalnum(*c) && *c != '_')
-            name = "";
-    }
-    if (!*name || apr_isdigit(*name))
-        return gate_complain(line, line->words[0],
-                             "a variable's name is made of letters, digits and '_'");
-    if (!strncasecmp(name, "HTTP_", 5))
-        return gate_complain(line, name,
-                             "variables of this name are request headers: say OIDCGateHeader");
-    if (!strcasecmp(name, "REMOTE_USER"))
-        return gate_complain(line, name, "say OIDCGateRemoteUser, which access logs heed too");
-    return NULL;
-}
-
-/* Careless backends do not tell X-User and x_user apart: one would hide the other. */
-static const char *check_twice(const gate_line *line, const apr_array_header_t *list)
-{
-    for (int i = 0; i < list->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(list, i, gate_told).name;
-
-        if (gate_name_equal_folded(gate_span_of(name), gate_span_of(line->words[0])))
-            return gate_complain(
-                line, line->words[0], "%s is set already in this section%s", name,
-                strcmp(name, line->words[0]) ? ", and is the same name to many programs" : "");
-    }
-    return NULL;
-}
-
-static const char *add_told(gate_line *line, const gate_slot *slot)
-{
-    gate_told told = {.name = line->words[0]};
-    const char *problem = gate_template_compile(
-        line->pool, line->words[1], (const char *const *)line->words + 2, &told.template);
-    apr_array_header_t *list;
-
-    if (problem)
-        return gate_complain(line, line->words[0], "%s", problem);
-    list = gate_line_list(line, slot, sizeof(gate_told));
-    problem = check_twice(line, list);
-    if (!problem)
-        APR_ARRAY_PUSH(list, gate_told) = told;
-    return problem;
-}
-
 static const char *read_header(gate_line *line, const gate_row *row)
 {
-    const char *problem = check_header(line, line->words[0]);
-
-    if (!problem)
-        problem = add_told(line, row->slots);
-    if (!problem)
-        gate_told_note(line->pool, line->words[0]);
-    return problem;
+    return gate_tell_header(line, row->slots);
 }
 
 static const char *read_variable(gate_line *line, const gate_row *row)
 {
-    const char *problem = check_variable(line, line->words[0]);
+    return gate_tell_variable(line, row->slots);
+}
 
-    return problem ? problem : add_told(line, row->slots);
+/* OIDCGateAssertion key=FILE [old=FILE] [lifetime=DURATION] [claim=NAME...]: each line says all of
+ * it. */
+static const char *read_assertion(gate_line *line, const gate_row *row)
+{
+    gate_assertion *assertion = &line->dir->assertion;
+    const char *problem;
+
+    *assertion = (gate_assertion){.lifetime = 60};
+    problem = read_keys(line, row);
+    if (problem)
+        return problem;
+    if (!assertion->signer)
+        return gate_complain(line, NULL, "key= is missing: say key=FILE, a private key");
+    return assertion->signer->can_sign
+               ? NULL
+               : gate_complain(line, NULL,
+                               "key= is a public key, with which nothing can be signed; one that "
+                               "is only published stands behind old=");
 }
 
 /* --- the one handler --- */
@@ -559,6 +480,15 @@ static const gate_slot http_keys[] = {
     {"inflight", GATE_SLOT_AT(http_inflight), gate_read_count, 1, 10000},
     {.key = NULL},
 };
+#define ASSERTION_SLOT(member) \
+    .field = GATE_FIELD_assertion, .offset = offsetof(gate_dir, assertion.member)
+static const gate_slot assertion_keys[] = {
+    {"key", ASSERTION_SLOT(signer), gate_read_signer},
+    {"old", ASSERTION_SLOT(other), gate_read_signer},
+    {"lifetime", ASSERTION_SLOT(lifetime), gate_read_duration, 5, 3600},
+    {"claim", ASSERTION_SLOT(claims), gate_read_asserted_claim, .is_list = true},
+    {.key = NULL},
+};
 static const gate_slot limit_keys[] = {
     {"address", GATE_SLOT_AT(limit_address), gate_read_count, 1, 1000000},
     {"total", GATE_SLOT_AT(limit_total), gate_read_count, 1, 1000000},
@@ -644,11 +574,15 @@ const command_rec gate_commands[] = {
                      "introspection=DURATION negative=DURATION token=DURATION stale=DURATION",
                      "introspection=30s negative=10s token=300s stale=0", KEYS(cache_keys)),
     ROW("OIDCGateHeader", ANYWHERE,
-        "NAME TEMPLATE [join=TEXT] [encode=raw|base64url|percent] [required]", "none", .min = 2,
-        .max = 5, .read = read_header, SLOT(GATE_SLOT_AT(headers))),
+        "NAME TEMPLATE [join=TEXT] [encode=raw|base64url|percent] [default=TEMPLATE] [required] | "
+        "preset NAME | unset NAME",
+        "none", .min = 2, .max = 6, .read = read_header, SLOT(GATE_SLOT_AT(headers))),
     ROW("OIDCGateEnv", ANYWHERE,
-        "NAME TEMPLATE [join=TEXT] [encode=raw|base64url|percent] [required]", "none", .min = 2,
-        .max = 5, .read = read_variable, SLOT(GATE_SLOT_AT(variables))),
+        "NAME TEMPLATE [join=TEXT] [encode=raw|base64url|percent] [default=TEMPLATE] [required] | "
+        "preset NAME | unset NAME",
+        "none", .min = 2, .max = 6, .read = read_variable, SLOT(GATE_SLOT_AT(variables))),
+    ROW("OIDCGateAssertion", SERVER, "key=FILE [old=FILE] [lifetime=DURATION] [claim=NAME...]",
+        "none; lifetime=60s", .min = 1, .read = read_assertion, .slots = assertion_keys),
     ROW_WITH_DEFAULT("OIDCGateForwardCredentials", LOCATION, "On|Off", "Off",
                      ONE(GATE_SLOT_AT(forward_credentials), gate_read_flag)),
     ROW_WITH_DEFAULT("OIDCGateRemoteUser", ANYWHERE, "CLAIM...", "sub client_id azp cid",

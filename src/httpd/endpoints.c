@@ -257,6 +257,19 @@ static int whoami(visit *v)
     return gate_page_json(v->r, gate_json_compact(v->q.pool, sessions).ptr);
 }
 
+/* Whoever checks assertions asks for the keys again when he meets one that he does not know; else
+ * what he has is good for a while. */
+#define KEYS_MAX_AGE "300"
+
+/* With what keys this host signs (RFC 7517 section 8.5.1). */
+static int jwks(visit *v)
+{
+    if (!v->site->assertion)
+        return HTTP_NOT_FOUND;
+    apr_table_setn(v->r->err_headers_out, "Cache-Control", "public, max-age=" KEYS_MAX_AGE);
+    return gate_page_json(v->r, gate_assertion_keys(v->q.pool, v->site->assertion));
+}
+
 /* Not for visitors: where httpd comes by itself to say why a request was refused. */
 static int error(visit *v)
 {
@@ -284,6 +297,7 @@ static const struct endpoint {
     {"backchannel-logout", POST_ONLY, backchannel_logout},
     {"frontchannel-logout", GET_ONLY, frontchannel_logout},
     {"whoami", GET_ONLY, whoami},
+    {"jwks", GET_ONLY, jwks},
     {"error", ~0u, error},
 };
 

@@ -43,28 +43,43 @@ const char *gate_user_of(apr_pool_t *p, const gate_settings *s, const gate_ident
     return NULL;
 }
 
-static gate_reason render(apr_pool_t *p, const gate_state *state, const gate_told_list *list,
-                          apr_array_header_t **lines, const char **detail)
+static gate_template_values values_of(const gate_state *state, apr_int64_t now)
 {
     const gate_tokens none = {.access_expires = 0};
-    const gate_tokens *tokens = state->decision.tokens ? state->decision.tokens : &none;
-    const gate_template_values values = {
-        .identity = state->decision.identity,
+    const gate_decision *decision = &state->decision;
+    const gate_tokens *tokens = decision->tokens ? decision->tokens : &none;
+    const gate_site *site = state->settings->site;
+
+    return (gate_template_values){
+        .identity = decision->identity,
         .user = state->user,
-        .method = gate_method_name(state->decision.method),
+        .method = gate_method_name(decision->method),
         .access_token = tokens->access_token,
         .id_token = tokens->id_token,
         .introspection = tokens->introspection,
         .userinfo = tokens->userinfo,
+        .access_expires = tokens->access_expires,
+        .expires =
+            decision->session ? decision->expires : gate_identity_expires(decision->identity),
+        .session = decision->session,
+        .assertion = site->assertion,
+        .origin = site->origin,
+        .now = now,
+        .random = gate_runtime_world()->random,
     };
+}
 
+static gate_reason render(apr_pool_t *p, const gate_template_values *values,
+                          const gate_told_list *list, apr_array_header_t **lines,
+                          const char **detail)
+{
     size_t bytes = 0;
 
     *lines = apr_array_make(p, list->count, sizeof(gate_line));
     for (int i = 0; i < list->count; i++) {
         gate_span value;
         const gate_reason reason =
-            gate_template_render(p, list->items[i].template, &values, &value, detail);
+            gate_template_render(p, list->items[i].template, values, &value, detail);
 
         if (reason != GATE_OK)
             return reason;
@@ -81,9 +96,10 @@ static gate_reason render(apr_pool_t *p, const gate_state *state, const gate_tol
 
 /* All that the backend will be told is made now: what cannot be told truthfully refuses the request
  * before anything else is asked. */
-static gate_reason prepare(gate_state *state, const char **detail)
+static gate_reason prepare(gate_state *state, apr_int64_t now, const char **detail)
 {
     const gate_settings *s = state->settings;
+    gate_template_values values;
     gate_reason reason;
 
     state->user = gate_user_of(state->pool, s, state->decision.identity);
@@ -92,9 +108,11 @@ static gate_reason prepare(gate_state *state, const char **detail)
             "none of OIDCGateRemoteUser's claims is there, and no request goes on without a name";
         return GATE_CLAIM_MISSING;
     }
-    reason = render(state->pool, state, &s->headers, &state->lines, detail);
-    return reason == GATE_OK ? render(state->pool, state, &s->variables, &state->variables, detail)
-                             : reason;
+    values = values_of(state, now);
+    reason = render(state->pool, &values, &s->headers, &state->lines, detail);
+    return reason == GATE_OK
+               ? render(state->pool, &values, &s->variables, &state->variables, detail)
+               : reason;
 }
 
 static void take_user(request_rec *r, const gate_state *state)
@@ -138,7 +156,7 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
                                : gate_refuse(GATE_CONFIG_ERROR, problem);
     if (state->decision.verb == GATE_ADMIT && state->decision.known) {
-        reason = prepare(state, &detail);
+        reason = prepare(state, q.now, &detail);
         if (reason != GATE_OK)
             state->decision = gate_refuse(reason, detail);
     }

@@ -120,6 +120,7 @@ const char *gate_host_make(gate_host *host)
                    : url.is_https ? "__Host-oidc-gate"
                                   : "oidc-gate";
     site->samesite = d->samesite ? "Strict" : "Lax";
+    site->assertion = d->assertion.signer ? &d->assertion : NULL;
     site->find = gate_host_find;
     host->signs_people_in = apr_pcalloc(p, sizeof *host->signs_people_in * GATE_HOST_MAX_REALMS);
     site->settings = host->signs_people_in;

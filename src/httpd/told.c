@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
+/* told.c - every header name that is the gate's alone to say */
 #include "httpd/config_private.h"
 
 /* Names by their length. Nearly every header of a request is told from them by its length and first
@@ -13,6 +14,7 @@ typedef struct name_list {
 } name_list;
 
 static name_list lists[MAX_LENGTH + 1];
+static name_list prefixes;
 static bool any;
 
 /* Alike for both cases of a letter, and for '-' and '_'. */
@@ -35,18 +37,21 @@ static bool holds(const name_list *list, gate_span name)
     return false;
 }
 
-void gate_told_begin(void)
+static bool begins_like_one(gate_span name)
 {
-    memset(lists, 0, sizeof lists);
-    any = false;
+    for (int i = 0; i < prefixes.count; i++) {
+        const gate_span prefix = prefixes.names[i];
+
+        if (name.len >= prefix.len &&
+            gate_name_equal_folded(prefix, (gate_span){name.ptr, prefix.len}))
+            return true;
+    }
+    return false;
 }
 
-void gate_told_note(apr_pool_t *p, const char *text)
+static void add(apr_pool_t *p, name_list *list, gate_span name)
 {
-    const gate_span name = gate_span_of(text);
-    name_list *list = list_for(name);
-
-    if (gate_name_equal_folded(name, GATE_SPAN("Authorization")) || holds(list, name))
+    if (holds(list, name))
         return;
     if (list->count == list->room) {
         gate_span *names = apr_palloc(p, sizeof *names * (size_t)(list->room = 2 * list->room + 4));
@@ -60,11 +65,37 @@ void gate_told_note(apr_pool_t *p, const char *text)
     any = true;
 }
 
+void gate_told_begin(void)
+{
+    memset(lists, 0, sizeof lists);
+    prefixes = (name_list){0};
+    any = false;
+}
+
+void gate_told_note(apr_pool_t *p, const char *text)
+{
+    gate_span name = gate_span_of(text);
+
+    if (gate_name_equal_folded(name, GATE_SPAN("Authorization")))
+        return;
+    if (name.ptr[name.len - 1] != '*') {
+        add(p, list_for(name), name);
+        return;
+    }
+    name.len--;
+    add(p, &prefixes, name);
+}
+
 bool gate_config_tells_header(gate_span name)
 {
     const name_list *list = list_for(name);
+    uint32_t letter;
 
-    return list->count && name.len && list->initials & initial(name) && holds(list, name);
+    if (!name.len)
+        return false;
+    letter = initial(name);
+    return (list->initials & letter && holds(list, name)) ||
+           (prefixes.initials & letter && begins_like_one(name));
 }
 
 bool gate_config_tells_headers(void)

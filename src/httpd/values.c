@@ -141,7 +141,7 @@ const char *gate_read_proxy(gate_line *line, const gate_slot *slot, const char *
 
 const char *gate_read_cookie(gate_line *line, const gate_slot *slot, const char *word)
 {
-    if (!is_token(word, "!#$%&'*+-.^_`|~"))
+    if (!gate_is_token(word))
         return gate_complain(line, word, "a cookie's name is made of letters, digits, '-' and '_'");
     return set_text(line, slot, word);
 }
@@ -175,20 +175,31 @@ const char *gate_read_file(gate_line *line, const gate_slot *slot, const char *w
 }
 
 /* Looks at the open file and not at its name: what is checked is what is read. */
-static const char *check_privacy(const gate_line *line, const char *word, apr_file_t *file)
+static const char *check_privacy(const gate_line *line, const char *word, apr_file_t *file,
+                                 bool is_secret)
 {
+    const apr_fileperms_t others = APR_FPROT_WWRITE | (is_secret ? APR_FPROT_WREAD : 0);
     apr_finfo_t info;
 
     if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file) != APR_SUCCESS)
         return gate_complain(line, word, "its permissions cannot be read");
     if (info.filetype != APR_REG)
         return gate_complain(line, word, "this is no plain file");
-    if (info.protection & (APR_FPROT_WREAD | APR_FPROT_WWRITE))
+    if (info.protection & others)
         return gate_complain(
             line, word,
             "others can read or write this file, and so know the secret or set it; say chmod o-rw "
             "to it, and make a new secret");
     return NULL;
+}
+
+/* What the open file holds, into the MAX_SECRET_BYTES + 1 of bytes. */
+static const char *read_bytes(const gate_line *line, const char *word, apr_file_t *file,
+                              char *bytes, apr_size_t *len)
+{
+    return apr_file_read_full(file, bytes, MAX_SECRET_BYTES + 1, len) == APR_EOF
+               ? NULL
+               : gate_complain(line, word, "no secret is longer than %d bytes", MAX_SECRET_BYTES);
 }
 
 /* What the file holds, without the line end behind it. */
@@ -201,9 +212,9 @@ static const char *read_secret_file(const gate_line *line, const char *word, con
 
     if (problem)
         return problem;
-    problem = check_privacy(line, word, file);
-    if (!problem && apr_file_read_full(file, bytes, sizeof bytes, &len) != APR_EOF)
-        problem = gate_complain(line, word, "no secret is longer than %d bytes", MAX_SECRET_BYTES);
+    problem = check_privacy(line, word, file, true);
+    if (!problem)
+        problem = read_bytes(line, word, file, bytes, &len);
     apr_file_close(file);
     if (!problem) {
         if (len && bytes[len - 1] == '\n')
@@ -270,6 +281,34 @@ const char *gate_read_key_file(gate_line *line, const gate_slot *slot, const cha
         keys->old = key;
     gate_line_set(line, slot->field);
     return NULL;
+}
+
+/* A public key is no secret, but who sets it makes what is signed. */
+const char *gate_read_signer(gate_line *line, const gate_slot *slot, const char *word)
+{
+    const gate_signer **place_of_it = place(line, slot);
+    char bytes[MAX_SECRET_BYTES + 1];
+    const char *why;
+    apr_size_t len = 0;
+    apr_file_t *file;
+    const char *problem = open_file(line, word, &file);
+
+    if (problem)
+        return problem;
+    problem = read_bytes(line, word, file, bytes, &len);
+    if (!problem) {
+        *place_of_it = gate_signer_read(line->pool, (gate_span){bytes, len}, &why);
+        problem = *place_of_it
+                      ? check_privacy(line, word, file, (*place_of_it)->can_sign)
+                      : gate_complain(line, word,
+                                      "%s; make one with openssl ecparam -name prime256v1 -genkey "
+                                      "-noout",
+                                      why);
+    }
+    apr_file_close(file);
+    gate_wipe(bytes, sizeof bytes);
+    gate_line_set(line, slot->field);
+    return problem;
 }
 
 /* --- numbers --- */
@@ -494,6 +533,26 @@ const char *gate_read_claim(gate_line *line, const gate_slot *slot, const char *
         gate_span_has_control(gate_span_of(word)))
         return gate_complain(line, word, "this is no name of a claim");
     add_word(line, slot, word);
+    return NULL;
+}
+
+const char *gate_read_asserted_claim(gate_line *line, const gate_slot *slot, const char *word)
+{
+    apr_array_header_t **list = place(line, slot);
+    const gate_span text = gate_span_of(apr_pstrdup(line->pool, word));
+    gate_claim_name name;
+
+    if (!gate_claim_name_read(text, &name) || gate_span_has_control(text))
+        return gate_complain(line, word, "this is no name of a claim");
+    if (gate_assertion_owns(name.path))
+        return gate_complain(line, word, "the gate itself says what stands under this name");
+    if (!*list)
+        *list = apr_array_make(line->pool, 4, sizeof name);
+    for (int i = 0; i < (*list)->nelts; i++) {
+        if (gate_span_equal(APR_ARRAY_IDX(*list, i, gate_claim_name).path, name.path))
+            return gate_complain(line, word, "a claim of this name is there already");
+    }
+    APR_ARRAY_PUSH(*list, gate_claim_name) = name;
     return NULL;
 }
 

@@ -56,6 +56,7 @@ gate_reader gate_read_file;      /* const char *: a file that can be read, relat
 gate_reader gate_read_cookie;    /* const char *: a cookie's name */
 gate_reader gate_read_secret;    /* const char *: file:, env:, exec: or itself */
 gate_reader gate_read_key_file;  /* gate_secret_keys: file:, the first and the second */
+gate_reader gate_read_signer;    /* const gate_signer *: a file with a key in PEM form */
 gate_reader gate_read_duration;  /* int: min to max seconds */
 gate_reader gate_read_count;     /* int: min to max */
 gate_reader gate_read_size;      /* apr_size_t: min to max bytes */
@@ -68,7 +69,35 @@ gate_reader gate_read_scope;     /* list of words */
 gate_reader gate_read_source;    /* list of words */
 gate_reader gate_read_claim;     /* list of words */
 gate_reader gate_read_target;    /* list of words: addresses to go to */
-gate_reader gate_read_store;     /* gate_store_place: shm:SIZE, and redis:// where max says so */
+gate_reader gate_read_asserted_claim; /* list of gate_claim_name, of an assertion */
+gate_reader gate_read_store;      /* gate_store_place: shm:SIZE, and redis:// where max says so */
 gate_reader gate_read_store_file; /* gate_store_place: its file */
+
+/* --- tell.c --- */
+
+/* RFC 9110 section 5.6.2. */
+bool gate_is_token(const char *text);
+/* What says where a request goes, how long it is and what becomes of the connection, and the
+ * browser's cookies: nobody else's to name. */
+bool gate_is_server_header(gate_span name);
+
+/* OIDCGateHeader and OIDCGateEnv: NAME TEMPLATE [option...], or preset NAME, or unset NAME. */
+const char *gate_tell_header(gate_line *line, const gate_slot *slot);
+const char *gate_tell_variable(gate_line *line, const gate_slot *slot);
+
+/* --- presets.c --- */
+
+/* A name that backends read already, and what it says. */
+typedef struct gate_preset_row {
+    const char *preset;
+    const char *name;     /* with a '*' at its end: all that begin so, and they are not told */
+    const char *template; /* NULL: not told, and nobody else may say it */
+} gate_preset_row;
+
+/* The next row of a preset behind that one; NULL gives the first. NULL where there is none: of an
+ * unknown preset there is no first. */
+const gate_preset_row *gate_preset_next(const char *preset, const gate_preset_row *row);
+/* "kong, remote", in p. */
+const char *gate_preset_names(apr_pool_t *p);
 
 #endif

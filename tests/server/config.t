@@ -5,7 +5,9 @@
 # right: which directive, what value, where, and what to write instead.
 use Gate::Test;
 
+use Crypt::PK::ECC ();
 use File::Temp ();
+use Gate::JOSE qw(key_file);
 
 my $dir = File::Temp->newdir;
 write_file("$dir/secret", "s3cret-web\n", 0600);
@@ -16,6 +18,15 @@ write_file("$dir/two", "one\ntwo\n", 0600);
 write_file("$dir/long", 'x' x 5000, 0600);
 write_file("$dir/key", 'k' x 32 . "\n", 0600);
 write_file("$dir/short", 'k' x 31, 0600);
+write_file("$dir/rsa.pem", slurp(key_file('rsa1')), 0600);
+for my $name (qw(ec256 ed25519)) {
+    my $pem = slurp(key_file($name));
+    write_file("$dir/$name.pem", $pem, 0600);
+    write_file("$dir/$name-open.pem", $pem, 0644);
+}
+write_file("$dir/public.pem", Crypt::PK::ECC->new(key_file('ec256'))->export_key_pem('public'), 0644);
+write_file("$dir/public-writable.pem", slurp("$dir/public.pem"), 0666);
+my $ASSERTION = "OIDCGateAssertion key=$dir/ec256.pem";
 
 # A person's gate, and what is written in its place.
 sub app {
@@ -74,6 +85,22 @@ OIDCGateHeader X-Groups "%{claim:groups}" join=, encode=percent required
 END
     'the same header in another section' => app(more => 'OIDCGateHeader X-User "%{user}"',
         inside => 'OIDCGateHeader x_user "%{claim:email}"'),
+    'presets, and lines of their own beside them' => app(inside => <<'END'),
+OIDCGateHeader X-Consumer-Username "%{claim:email}"
+OIDCGateHeader preset kong
+OIDCGateHeader preset remote
+OIDCGateHeader remote_user "%{claim:email}" default=nobody
+OIDCGateHeader unset X-Authenticated-Groups
+OIDCGateHeader unset X-Legacy-*
+OIDCGateHeader preset MOD_auth_openidc
+OIDCGateEnv preset mod_auth_openidc
+OIDCGateEnv unset OIDC_access_token
+END
+    'an assertion'                       => app(more => $ASSERTION,
+        inside => 'OIDCGateHeader X-Assertion "%{assertion:https://a.example}"'),
+    'an assertion, whose key changes'    => app(
+        more => "OIDCGateAssertion key=$dir/ed25519.pem old=$dir/public.pem lifetime=5m claim=email claim=id:groups",
+        inside => 'OIDCGateEnv ASSERTION "%{assertion:https://a.example}" required'),
     'a name in https'                    => host('https://www.example.com', app()),
     'https from SSLEngine'               => host('www.example.com', "SSLEngine on\n" . app(), 8443),
     'https from the main server\'s SSLEngine' => "SSLEngine on\n"
@@ -306,7 +333,35 @@ my @refused = (
         => qr/OIDCGateHeader X-User:: a header's name is made of/,
     'OIDCGateHeader "X User" "%{user}"'          => qr/a header's name is made of/,
     'OIDCGateHeader "" "%{user}"'                => qr/a header's name is made of/,
-    'OIDCGateHeader preset kong'                 => qr/this version has no presets/,
+    'OIDCGateHeader preset koNg2'                => qr/OIDCGateHeader koNg2: there is no such preset; there are kong, oauth2-proxy, remote, mod_auth_openidc$/m,
+    'OIDCGateHeader preset kong remote'          => qr/OIDCGateHeader preset: one name stands behind it/,
+    'OIDCGateHeader unset X-A X-B'               => qr/OIDCGateHeader unset: one name stands behind it/,
+    'OIDCGateHeader unset Host'                  => qr/OIDCGateHeader Host: this header is the server's own/,
+    "OIDCGateHeader unset X-A\nOIDCGateHeader x_a b" => qr/OIDCGateHeader x_a: X-A is set already/,
+    (map { ("OIDCGateHeader unset $_" => qr/OIDCGateHeader \Q$_\E: a family of names ends in/) } qw(* X* X-*y Authorization*)),
+    (map { ("OIDCGateHeader unset $_" => qr/OIDCGateHeader \Q$_\E: .*the server's own/) } qw(Content-* set_* Proxy-* proxy_x_* Keep-*)),
+    'OIDCGateHeader X-* "%{user}"'               => qr/OIDCGateHeader X-\*: only unset takes/,
+    'OIDCGateEnv preset kong'                    => qr/OIDCGateEnv kong: these are headers: say OIDCGateHeader preset kong/,
+    'OIDCGateEnv preset remote'                  => qr/say OIDCGateHeader preset remote/,
+    'OIDCGateEnv unset A-B'                      => qr/OIDCGateEnv A-B: a variable's name/,
+    'OIDCGateHeader X-User "%{user}" "default=%{x}"' => qr/OIDCGateHeader X-User: %\{x\} is nothing that can be put in/,
+    'OIDCGateHeader X-A "%{assertion}"'          => qr/OIDCGateHeader X-A: .*does not say for which backend/,
+
+    # assertions
+    'OIDCGateAssertion lifetime=60s'             => qr/OIDCGateAssertion: key= is missing/,
+    "$ASSERTION key=$dir/ed25519.pem"            => qr/OIDCGateAssertion key=\S+: key= is there twice/,
+    "OIDCGateAssertion key=$dir/none.pem"        => qr/none\.pem cannot be read/,
+    "OIDCGateAssertion key=$dir/secret"          => qr/this is no key in PEM form; make one with openssl ecparam/,
+    "OIDCGateAssertion key=$dir/rsa.pem"         => qr/the key is none on P-256, P-384, P-521 or Ed25519/,
+    "OIDCGateAssertion key=$dir/long"            => qr/no secret is longer than/,
+    "OIDCGateAssertion key=$dir/ec256-open.pem"  => qr/others can read or write this file.*chmod o-rw/,
+    "$ASSERTION old=$dir/ed25519-open.pem"       => qr/others can read or write this file/,
+    "$ASSERTION old=$dir/public-writable.pem"    => qr/others can read or write this file/,
+    "OIDCGateAssertion key=$dir/public.pem"      => qr/key= is a public key/,
+    "$ASSERTION lifetime=4s"                     => qr/here from 5s to 1h/,
+    (map { ("$ASSERTION claim=$_" => qr/OIDCGateAssertion $_: the gate itself says what stands under this name/) } qw(iss sub aud iat nbf exp jti idp method id:sub)),
+    "$ASSERTION claim=email claim=at:email"      => qr/OIDCGateAssertion at:email: a claim of this name is there already/,
+    "$ASSERTION claim="                          => qr/this is no name of a claim/,
     'OIDCGateHeader X-User'                      => qr/say OIDCGateHeader NAME TEMPLATE/,
     'OIDCGateHeader X-User "%{nobody}"'          => qr/OIDCGateHeader X-User: /,
     'OIDCGateHeader X-User "%{user}" encode=hex' => qr/OIDCGateHeader X-User: .*hex/,
@@ -362,6 +417,10 @@ my @incoherent = (
         ['jwks', [qw(token)], "OIDCGateMethods bearer\nOIDCGateAudience a"], ['introspection',
         [qw(token)], 'OIDCGateMethods introspection'],
         ['token', [], 'OIDCGateMethods client_credentials']),
+    'an assertion without a key' => app(inside => 'OIDCGateHeader X-A "%{assertion:https://a.example}"'),
+        qr/OIDCGateAssertion is missing: OIDCGateHeader X-A \(\S+:\d+\) in $place has %\{assertion:...\}.*openssl ecparam.*OIDCGateAssertion key=FILE/,
+    'an assertion without a key, in a variable, by default' => app(inside => 'OIDCGateEnv A "%{claim:x}" "default=%{assertion:b}"'),
+        qr/OIDCGateAssertion is missing: OIDCGateEnv A \(/,
     'a short secret for HS256'   => app(more => 'OIDCGateAlgorithms RS256 HS256'),
         qr/OIDCGateAlgorithms HS256 \(\S+:\d+\) needs a client secret of at least 32 .* in $place, .* 10:/,
     'a secret too short for HS512' => app(secret => 'OIDCGateClientSecret ' . 'x' x 63,

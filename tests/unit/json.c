@@ -275,6 +275,33 @@ static void compact(apr_pool_t *p)
     ok(!gate_json_compact(p, NULL).ptr, "nothing has none");
 }
 
+static void quote(apr_pool_t *p)
+{
+    static const struct {
+        gate_span text;
+        const char *want;
+    } cases[] = {
+        {GATE_SPAN(""), "\"\""},
+        {GATE_SPAN("bob"), "\"bob\""},
+        {GATE_SPAN("a\"b\\c/d"), "\"a\\\"b\\\\c/d\""},
+        {GATE_SPAN("\r\n\t\x01\x1f\x7f"), "\"\\u000d\\u000a\\u0009\\u0001\\u001f\x7f\""},
+        {GATE_SPAN("caf\xc3\xa9 \xf0\x9f\x98\x80"), "\"caf\xc3\xa9 \xf0\x9f\x98\x80\""},
+        {{"a\0b", 3}, "\"a\\u0000b\""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const gate_span quoted = gate_json_quote(p, cases[i].text);
+        is(quoted.ptr, cases[i].want, "quoted: case %zu", i);
+        ok(quoted.len == strlen(quoted.ptr), "its length is said");
+    }
+    char all[256];
+    for (int c = 1; c < 0x80; c++)
+        all[c - 1] = (char)c;
+    const gate_span text = {all, 0x7f};
+    const char *object = apr_pstrcat(p, "{\"a\":", gate_json_quote(p, text).ptr, "}", NULL);
+    ok(gate_span_equal(gate_json_text(gate_json_object(p, gate_span_of(object), LIMIT), "a"), text),
+       "whoever reads it gets the text back");
+}
+
 int main(void)
 {
     apr_pool_t *p;
@@ -287,6 +314,7 @@ int main(void)
     seconds(p);
     audiences(p);
     compact(p);
+    quote(p);
     apr_pool_destroy(p);
     apr_terminate();
     return tap_done();

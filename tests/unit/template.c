@@ -8,6 +8,8 @@
 #include <apr_general.h>
 #include <apr_strings.h>
 
+#include "base/base64url.h"
+
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define MAX_OPTIONS  4
 
@@ -86,6 +88,33 @@ static void values(apr_pool_t *p)
         {"%{userinfo}", {"required"}, "claim_missing: %{userinfo} is missing"},
         {"%{claim:at:dept}", {"required"}, "claims_unavailable: %{claim:at:dept} is missing"},
         {"%{claim:email}", {"required"}, "bob@example.org"},
+        /* what stands in its place */
+        {"%{claim:dept}", {"default=none known"}, "none known"},
+        {"%{claim:dept}", {"default="}, ""},
+        {"%{claim:dept}", {"default=%{user} (%{claim:n})"}, "bob (7)"},
+        {"%{claim:email} of %{claim:dept}", {"default=%{claim:email}"}, "bob@example.org"},
+        {"%{claim:dept}", {"default=%{claim:at:dept}"}, "-"},
+        {"%{claim:dept}",
+         {"default=%{claim:unit}", "required"},
+         "claim_missing: %{claim:unit} is missing"},
+        {"%{claim:dept}", {"required", "default=none"}, "none"},
+        {"%{claim:dept}", {"default=%{claim:groups}", "join=+"}, "a+b"},
+        {"%{claim:dept}", {"encode=percent", "default=%{claim:email}"}, "bob%40example.org"},
+        {"%{claim:empty}", {"default=none"}, ""},
+        {"%{claim:email}", {"default=none"}, "bob@example.org"},
+        {"%{claim:dept}",
+         {"default=%{claim:crlf}"},
+         "claim_unsafe: %{claim:crlf} holds a control character; see encode="},
+        {"%{claim:crlf}",
+         {"default=none"},
+         "claim_unsafe: %{claim:crlf} holds a control character; see encode="},
+        /* when it ends */
+        {"%{expires}", {0}, "1700003600"},
+        {"%{access_token_expires}", {0}, "1700000300"},
+        {"%{assertion:https://a.example}", {0}, "-"},
+        {"%{assertion:https://a.example}",
+         {"required"},
+         "claim_missing: %{assertion:https://a.example} is missing"},
         /* lists */
         {"%{claim:groups}", {0}, "a,b"},
         {"%{claim:groups}", {"join=|"}, "a|b"},
@@ -152,6 +181,8 @@ static void values(apr_pool_t *p)
         .access_token = GATE_SPAN("at.x"),
         .id_token = GATE_SPAN("id.x"),
         .introspection = GATE_SPAN("{\"active\":true}"),
+        .access_expires = 1700000300,
+        .expires = 1700003600,
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         is(render(p, compile(p, cases[i].text, cases[i].options), &known), cases[i].want,
@@ -194,8 +225,9 @@ static void problems(apr_pool_t *p)
     } cases[] = {
         {"%{email}",
          {0},
-         "%{email} is nothing that can be put in; there are %{claim:NAME}, %{user}, %{method}, "
-         "%{access_token}, %{id_token}, %{introspection}, %{userinfo}"},
+         "%{email} is nothing that can be put in; there are %{claim:NAME}, "
+         "%{assertion:AUDIENCE}, %{user}, %{method}, %{access_token}, %{access_token_expires}, "
+         "%{id_token}, %{introspection}, %{userinfo}, %{session}, %{expires}"},
         {"%{}", {0}, "%{} is nothing"},
         {"%{User}", {0}, "%{User} is nothing"},
         {"%{user }", {0}, "%{user } is nothing"},
@@ -212,6 +244,12 @@ static void problems(apr_pool_t *p)
         {"%{user}", {"encode=base64"}, "encode=base64 is unknown"},
         {"%{user}", {"Required"}, "\"Required\" is no option; there are join="},
         {"Bearer", {"%{access_token}"}, "a template with spaces stands in quotes"},
+        {"%{user}", {"default=%{nobody}"}, "%{nobody} is nothing"},
+        {"%{assertion}", {0}, "does not say for which backend"},
+        {"%{assertion:}", {0}, "does not say for which backend"},
+        {"%{assertion:two words}", {0}, "without blanks"},
+        {"%{assertion:caf\xc3\xa9}", {0}, "without blanks"},
+        {"%{assertions:x}", {0}, "%{assertions:x} is nothing"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         const gate_template *compiled = NULL;
@@ -234,10 +272,41 @@ static void needs(apr_pool_t *p)
         {"%{introspection}", GATE_NEEDS_INTROSPECTION},
         {"%{userinfo}", GATE_NEEDS_USERINFO},
         {"%{userinfo}%{id_token}%{userinfo}", GATE_NEEDS_USERINFO | GATE_NEEDS_ID_TOKEN},
+        {"%{access_token_expires}", GATE_NEEDS_ACCESS_TOKEN},
+        {"%{session} %{expires}", 0},
+        {"%{assertion:a}", GATE_NEEDS_ASSERTION},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         ok(gate_template_needs(compile(p, cases[i].text, NULL)) == cases[i].want, "what %s needs",
            cases[i].text);
+    static const char *const options[] = {"default=%{id_token}", NULL};
+    ok(gate_template_needs(compile(p, "%{access_token}", options)) ==
+           (GATE_NEEDS_ACCESS_TOKEN | GATE_NEEDS_ID_TOKEN),
+       "what a default needs is needed");
+    ok(!(GATE_NEEDS_TOKENS & GATE_NEEDS_ASSERTION), "an assertion is no token of the provider's");
+}
+
+/* A session has one name for all its requests, which is neither where it is filed nor anything
+ * that shows where. */
+static void sessions(apr_pool_t *p)
+{
+    const gate_template *compiled = compile(p, "%{session}", NULL);
+    const gate_digest one = {.bytes = {1, 2, 3}}, other = {.bytes = {1, 2, 4}};
+    gate_template_values who = {.session = &one};
+    const char *name = render(p, compiled, &who), *again = render(p, compiled, &who);
+
+    is(again, name, "a session is known by one name");
+    ok(strlen(name) == 22 && strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                          "0123456789-_") == 22,
+       "of 22 characters that stand everywhere (%s)", name);
+    ok(strncmp(name, gate_base64url_encode(p, (gate_span){(const char *)one.bytes, 16}), 4) != 0,
+       "which is not where it is filed");
+    who.session = &other;
+    ok(strcmp(render(p, compiled, &who), name) != 0, "another session has another");
+    who.session = NULL;
+    is(render(p, compiled, &who), "-", "a token has none");
+    who.expires = 0;
+    is(render(p, compile(p, "%{expires}", NULL), &who), "-", "and what is not known is not said");
 }
 
 static void text_is_copied(apr_pool_t *p)
@@ -382,6 +451,7 @@ int main(void)
     strangers(p);
     problems(p);
     needs(p);
+    sessions(p);
     text_is_copied(p);
     lengths(p);
     controls(p);
