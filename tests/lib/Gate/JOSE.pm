@@ -19,7 +19,7 @@ use Crypt::PK::Ed25519 ();
 use Crypt::PK::RSA ();
 use Digest::SHA qw(sha256 sha384 sha512);
 
-our @EXPORT_OK = qw(decode half_hash json_decode json_encode jwk jwt key_file key_for random_id verify);
+our @EXPORT_OK = qw(believe decode half_hash json_decode json_encode jwk jwt key_file key_for random_id verify);
 
 my $KEYS = File::Spec->rel2abs(dirname(__FILE__) . '/../keys');
 my $JSON = JSON::PP->new->utf8->canonical->allow_nonref;
@@ -94,6 +94,30 @@ sub verify {
     my ($family, $hash) = $alg =~ /^([A-Z]S)(\d+)$/ or return 0;
     return $signature eq hmac($HASH{$hash}, secret_of($key), $text) if $family eq 'HS';
     return $VERIFY{$family}->(open_key($key), $signature, $text, $HASH{$hash});
+}
+
+# What a service does with a token that it is given: checks it with a published key set (its JSON), and that it is meant for
+# it: iss, aud, now. Its claims, or the reason why not, a text.
+my %CLASS = (EC => 'Crypt::PK::ECC', OKP => 'Crypt::PK::Ed25519');
+my %EXPECTED = ('P-256' => 'ES256', 'P-384' => 'ES384', 'P-521' => 'ES512', Ed25519 => 'EdDSA');
+sub believe {
+    my ($token, $set, %want) = @_;
+    my ($text, $mac) = ($token // '') =~ /^([\w-]+\.[\w-]+)\.([\w-]+)$/ or return 'no JWT';
+    my $jwt = decode($token);
+    my ($jwk) = grep { $_->{kid} eq ($jwt->{header}{kid} // '') } @{ json_decode($set)->{keys} } or return 'no key';
+    my $alg = $EXPECTED{ $jwk->{crv} } // '';
+    return 'alg' if $alg ne $jwk->{alg} || $alg ne $jwt->{header}{alg} || $jwk->{use} ne 'sig';
+    my $key = $CLASS{ $jwk->{kty} }->new({ map { $_ => $jwk->{$_} } grep { exists $jwk->{$_} } qw(kty crv x y) });
+    my $signature = decode_base64url($mac);
+    my $good = $alg eq 'EdDSA' ? $key->verify_message($signature, $text) : $key->verify_message_rfc7518($signature, $text, $HASH{ substr $alg, 2 });
+    return 'signature' if !$good;
+    my $claims = $jwt->{claims};
+    return 'iss' if $claims->{iss} ne $want{iss};
+    return 'aud' if $claims->{aud} ne $want{aud};
+    my $now = $want{now} // time;
+    return 'iat' if $claims->{iat} > $now + 30;
+    return 'exp' if $claims->{exp} <= $now;
+    return $claims;
 }
 
 # Header and claims of a token, unverified.

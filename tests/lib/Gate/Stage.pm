@@ -15,7 +15,7 @@ package Gate::Stage;
 #
 # @names@ are replaced: @port@ @base@ @port_NAME@ @base_NAME@, @op_port@ @op@ (the test's provider;
 # its issuer), @backend_port@ @backend@ (its backend), @spare_port@, @secrets@ (files that only the
-# server's user can read: c-web, c-api, key, key2), @keys@, @docs@, @logs@, @module@. Every test has
+# server's user can read: c-web, c-api, key, key2, ec256.pem, ed25519.pem), @keys@, @docs@, @logs@, @module@. Every test has
 # ports of its own, so no two share a provider, a key set or a session. Only the tests that are run
 # are configured.
 use strict;
@@ -92,6 +92,10 @@ sub write {
     my $server = $self->{server};
     mkdir $_ for "$server/conf/tests", "$server/logs", "$self->{stage}/secrets";
     put("$self->{stage}/secrets/$_", "$SECRET{$_}\n", 0600) for keys %SECRET;
+    for my $key (qw(ec256.pem ed25519.pem)) {
+        my $text = do { local (@ARGV, $/) = "$self->{stage}/tests/lib/keys/$key"; <> };
+        put("$self->{stage}/secrets/$key", $text, 0600);
+    }
     put("$server/conf/modules.conf", $self->modules);
     put("$server/conf/module.conf", <<"CONF") if $self->{module} ne 'none';
 LoadModule    oidc_gate_module $self->{module}
