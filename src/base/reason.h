@@ -106,6 +106,8 @@ typedef enum gate_level {
       "ask the provider for a token with the scope that the rule wants")                           \
     X(RULE_REFUSED, rule_refused, 403, "insufficient_scope", WARN,                                 \
       "a Require line of this place refused")                                                      \
+    X(RULE_UNDECIDED, rule_undecided, 403, NULL, WARN,                                             \
+      "a regular expression gave up on a claim: write a simpler one")                              \
     X(ACR_UNMET, acr_unmet, 401, "insufficient_user_authentication", WARN,                         \
       "sign in again, more strongly or more recently (RFC 9470)")                                  \
     X(CLAIMS_UNAVAILABLE, claims_unavailable, 403, NULL, WARN,                                     \

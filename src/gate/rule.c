@@ -80,10 +80,15 @@ static bool is_same(gate_span a, gate_span b)
     return a.len == b.len && !memcmp(a.ptr, b.ptr, a.len);
 }
 
-static bool equals(const gate_rule *rule, const struct test *test, gate_span value,
-                   gate_value_type type)
+static gate_match match_if(bool is_so)
 {
-    return is_same(value, test->value);
+    return is_so ? GATE_MATCH_YES : GATE_MATCH_NO;
+}
+
+static gate_match equals(const gate_rule *rule, const struct test *test, gate_span value,
+                         gate_value_type type)
+{
+    return match_if(is_same(value, test->value));
 }
 
 static const char *read_regex(apr_pool_t *p, const char *pattern, const gate_regex_engine *engine,
@@ -97,8 +102,8 @@ static const char *read_regex(apr_pool_t *p, const char *pattern, const gate_reg
     return NULL;
 }
 
-static bool matches(const gate_rule *rule, const struct test *test, gate_span value,
-                    gate_value_type type)
+static gate_match matches(const gate_rule *rule, const struct test *test, gate_span value,
+                          gate_value_type type)
 {
     return rule->engine->matches(test->regex, value);
 }
@@ -112,16 +117,16 @@ static const char *read_number(apr_pool_t *p, const char *text, const gate_regex
     return read_value(p, text, engine, test);
 }
 
-static bool is_at_least(const gate_rule *rule, const struct test *test, gate_span value,
-                        gate_value_type type)
+static gate_match is_at_least(const gate_rule *rule, const struct test *test, gate_span value,
+                              gate_value_type type)
 {
-    return type == GATE_VALUE_NUMBER && gate_number_compare(value, test->value) >= 0;
+    return match_if(type == GATE_VALUE_NUMBER && gate_number_compare(value, test->value) >= 0);
 }
 
-static bool is_at_most(const gate_rule *rule, const struct test *test, gate_span value,
-                       gate_value_type type)
+static gate_match is_at_most(const gate_rule *rule, const struct test *test, gate_span value,
+                             gate_value_type type)
 {
-    return type == GATE_VALUE_NUMBER && gate_number_compare(value, test->value) <= 0;
+    return match_if(type == GATE_VALUE_NUMBER && gate_number_compare(value, test->value) <= 0);
 }
 
 static const struct sign {
@@ -129,8 +134,8 @@ static const struct sign {
     const char *(*read)(apr_pool_t *p, const char *text, const gate_regex_engine *engine,
                         struct test *test);
     /* Whether a value of the claim, neither null nor nested, is what is wanted. */
-    bool (*holds)(const gate_rule *rule, const struct test *test, gate_span value,
-                  gate_value_type type);
+    gate_match (*holds)(const gate_rule *rule, const struct test *test, gate_span value,
+                        gate_value_type type);
 } signs[] = {
     {":", read_value, equals},
     {"~", read_regex, matches},
@@ -155,15 +160,18 @@ static bool is_comparable(gate_value_type type)
     return type == GATE_VALUE_STRING || type == GATE_VALUE_NUMBER || type == GATE_VALUE_BOOLEAN;
 }
 
-static bool passes(const gate_rule *rule, const struct test *test, const gate_claim *claim)
+static gate_match passes(const gate_rule *rule, const struct test *test, const gate_claim *claim)
 {
-    for (int i = 0; i < claim->count; i++) {
+    gate_match match = GATE_MATCH_NO;
+    for (int i = 0; i < claim->count && match != GATE_MATCH_YES; i++) {
         gate_value_type type;
         const gate_span value = gate_claim_value(claim, i, &type);
-        if (is_comparable(type) && test->sign->holds(rule, test, value, type))
-            return true;
+        const gate_match one =
+            is_comparable(type) ? test->sign->holds(rule, test, value, type) : GATE_MATCH_NO;
+        if (one != GATE_MATCH_NO)
+            match = one;
     }
-    return false;
+    return match;
 }
 
 static gate_reason check_tests(const gate_rule *rule, const gate_identity *identity)
@@ -173,9 +181,12 @@ static gate_reason check_tests(const gate_rule *rule, const gate_identity *ident
         const gate_claim_name *name = &rule->tests[i].name;
         gate_claim claim;
         const bool is_there = gate_claim_find_for_rule(identity, name, &claim);
-        if (is_there && passes(rule, &rule->tests[i], &claim))
+        const gate_match match = is_there ? passes(rule, &rule->tests[i], &claim) : GATE_MATCH_NO;
+        if (match == GATE_MATCH_YES)
             return GATE_OK;
-        if (is_there || gate_claim_is_barred(identity, name))
+        if (match == GATE_MATCH_UNKNOWN)
+            reason = GATE_RULE_UNDECIDED;
+        else if (reason == GATE_CLAIM_MISSING && (is_there || gate_claim_is_barred(identity, name)))
             reason = GATE_CLAIM_MISMATCH;
     }
     return reason;

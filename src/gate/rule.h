@@ -10,12 +10,15 @@
 #include "gate/claims.h"
 #include "gate/step_up.h"
 
+/* Whether a text is what a rule wants; UNKNOWN where a regular expression gave up on it. */
+typedef enum gate_match { GATE_MATCH_NO, GATE_MATCH_YES, GATE_MATCH_UNKNOWN } gate_match;
+
 /* Regular expressions are the server's: gate/ knows none of its own. */
 typedef struct gate_regex_engine {
     /* NULL and *problem for a pattern that is none. */
     const void *(*compile)(apr_pool_t *p, const char *pattern, const char **problem);
     /* Anywhere in text, as httpd's own expressions do. */
-    bool (*matches)(const void *regex, gate_span text);
+    gate_match (*matches)(const void *regex, gate_span text);
 } gate_regex_engine;
 
 typedef struct gate_rule gate_rule;
@@ -76,7 +79,8 @@ typedef struct gate_rule_time {
 
 /* Whether the rule admits. GATE_OK, CLAIM_MISSING (no such claim), CLAIM_MISMATCH (another value,
  * or one where there may be none), CLAIMS_UNAVAILABLE (none is known where that matters),
- * SCOPE_MISSING, ACR_UNMET, RULE_REFUSED (another method). Nobody (NULL) has no claims. detail may
+ * SCOPE_MISSING, ACR_UNMET, RULE_REFUSED (another method), RULE_UNDECIDED (not even that it refuses
+ * can be said). Nobody (NULL) has no claims. detail may
  * be NULL, which costs least; on a refusal *detail gets what the claim was, escaped, in at most
  * GATE_CLAIM_NOTE_BYTES. Pure: same rule, identity and time, same answer, any number of times. */
 gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,

@@ -28,9 +28,18 @@ static const void *compile_regex(apr_pool_t *p, const char *pattern, const char 
     return regex;
 }
 
-static bool matches(const void *regex, gate_span text)
+/* PCRE gives up on a text that would take it too long. That is no "no": within <RequireNone> it
+ * would let in whom the rule is to keep out. */
+static gate_match matches(const void *regex, gate_span text)
 {
-    return ap_regexec_len(regex, text.ptr, text.len, 0, NULL, 0) == 0;
+    switch (ap_regexec_len(regex, text.ptr, text.len, 0, NULL, 0)) {
+    case 0:
+        return GATE_MATCH_YES;
+    case AP_REG_NOMATCH:
+        return GATE_MATCH_NO;
+    default:
+        return GATE_MATCH_UNKNOWN;
+    }
 }
 
 static const gate_regex_engine regex_engine = {compile_regex, matches};
@@ -248,6 +257,15 @@ static authz_status refuse(gate_state *state, gate_reason reason, const char *ru
     return AUTHZ_DENIED;
 }
 
+/* Neither grants nor denies, which a container could turn around: no other rule is asked. */
+static authz_status give_up(gate_state *state, gate_reason reason, const char *rule,
+                            const char *detail)
+{
+    state->rule_reason = GATE_OK;
+    refuse(state, reason, rule, detail, NULL);
+    return AUTHZ_GENERAL_ERROR;
+}
+
 /* Whoever signs in again may meet this rule. While it is being found out whether that would help,
  * the rule admits. */
 static authz_status want_step_up(gate_state *state, const gate_step_up *need, const char *rule,
@@ -287,8 +305,10 @@ static authz_status check(request_rec *r, const char *line, const void *parsed)
     if (reason == GATE_OK)
         return AUTHZ_GRANTED;
     if (!state)
-        return AUTHZ_DENIED;
+        return reason == GATE_RULE_UNDECIDED ? AUTHZ_GENERAL_ERROR : AUTHZ_DENIED;
     name = apr_pstrcat(r->pool, written->kind, " ", line, NULL);
+    if (reason == GATE_RULE_UNDECIDED)
+        return give_up(state, reason, name, detail);
     if (gate_rule_step_up(written->rule))
         return want_step_up(state, gate_rule_step_up(written->rule), name, detail);
     return refuse(state, reason, name, detail, gate_rule_scope_needed(written->rule));

@@ -240,9 +240,11 @@ static int ask_to_step_up(request_rec *r, gate_state *state)
  * not pass gets 403, without AuthzSendForbiddenOnFailure. */
 static int judge(request_rec *r, gate_state *state)
 {
-    const int status = ask_rules(r, state);
+    int status = ask_rules(r, state);
     bool step_up;
 
+    if (status == HTTP_INTERNAL_SERVER_ERROR && state->rule_reason == GATE_RULE_UNDECIDED)
+        status = HTTP_FORBIDDEN;
     if (status == OK) {
         state->rule_reason = GATE_OK; /* of a rule whose neighbour granted */
         state->refused_rule = NULL;

@@ -14,9 +14,11 @@ static const void *compile(apr_pool_t *p, const char *pattern, const char **prob
     return strchr(pattern, '(') ? NULL : apr_pstrdup(p, pattern);
 }
 
-static bool matches(const void *regex, gate_span text)
+static gate_match matches(const void *regex, gate_span text)
 {
-    return memmem(text.ptr, text.len, regex, strlen(regex)) != NULL;
+    if (text.len > 1000)
+        return GATE_MATCH_UNKNOWN;
+    return memmem(text.ptr, text.len, regex, strlen(regex)) ? GATE_MATCH_YES : GATE_MATCH_NO;
 }
 
 static const gate_regex_engine engine = {compile, matches};
@@ -55,7 +57,8 @@ static void judge(apr_pool_t *p, const gate_rule *rule, const gate_identity *ide
     const gate_reason reason = gate_rule_check(rule, identity, now, p, &detail);
     FUZZ_CHECK(reason == GATE_OK || reason == GATE_CLAIM_MISSING || reason == GATE_CLAIM_MISMATCH ||
                reason == GATE_SCOPE_MISSING || reason == GATE_ACR_UNMET ||
-               reason == GATE_CLAIMS_UNAVAILABLE || reason == GATE_RULE_REFUSED);
+               reason == GATE_CLAIMS_UNAVAILABLE || reason == GATE_RULE_REFUSED ||
+               reason == GATE_RULE_UNDECIDED);
     FUZZ_CHECK((reason == GATE_OK) == (detail == NULL));
     FUZZ_CHECK(!detail || (strlen(detail) <= GATE_CLAIM_NOTE_BYTES && is_printable(detail)));
     FUZZ_CHECK(gate_rule_check(rule, identity, now, p, NULL) == reason);

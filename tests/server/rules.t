@@ -134,6 +134,25 @@ OIDCGateClientSecret  file:@secrets@/c-web
     Require oidc-claim groups:staff
 </Location>
 
+# An expression that a caller can lead astray for longer than PCRE goes on; behind it what is to be found.
+<Location /astray>
+    Use Guarded
+    <RequireAll>
+        Require all granted
+        <RequireNone>
+            Require claim name~^(?:a+)+!|banned$
+        </RequireNone>
+    </RequireAll>
+</Location>
+<Location /astray-any>
+    Use Guarded
+    <RequireAny>
+        Require claim name:x
+        Require claim name~^(?:a+)+!|banned$
+        Require claim groups:staff
+    </RequireAny>
+</Location>
+
 Alias /htaccess @docs@/rules-htaccess
 <Directory @docs@/rules-htaccess>
     AllowOverride AuthConfig
@@ -239,6 +258,16 @@ row 'Require oidc-method' => sub {
     is asks('/long/x', groups => 'staff'), 200, 'and rules by their long names';
     is asks('/long/x'), 403, 'refuse too';
     is deny_line('claim_missing')->{rule}, 'claim groups:staff', 'by their short ones';
+};
+
+row 'an expression that gives up refuses, in whatever container' => sub {
+    is asks('/astray/x', name => 'banned'), 403, 'the banned';
+    is asks('/astray/x', name => 'aaa'), 200, 'others';
+    my $long = 'a' x 40 . '?banned';
+    is asks('/astray/x', name => $long), 403, 'who leads the expression astray does not get in by it';
+    like why(), qr/^rule_undecided: claim name~.*: name is 'aaaa/, 'the log';
+    is asks('/astray-any/x', name => $long, groups => 'staff'), 403, 'nor is 500 the answer';
+    is deny_line('rule_undecided')->{status}, 403, 'the log';
 };
 
 row 'a .htaccess has its rules, and its negations are no way in' => sub {

@@ -32,10 +32,10 @@ static const void *compile_posix(apr_pool_t *p, const char *pattern, const char 
     return regex;
 }
 
-static bool match_posix(const void *regex, gate_span text)
+static gate_match match_posix(const void *regex, gate_span text)
 {
     regmatch_t whole = {0, (regoff_t)text.len};
-    return !regexec(regex, text.ptr, 1, &whole, REG_STARTEND);
+    return regexec(regex, text.ptr, 1, &whole, REG_STARTEND) ? GATE_MATCH_NO : GATE_MATCH_YES;
 }
 
 static const gate_regex_engine posix = {compile_posix, match_posix};
@@ -375,6 +375,46 @@ static void clients(apr_pool_t *p)
        "a rule about clients admits it");
 }
 
+/* Expressions that give up on a text with a question mark, and find everything else. */
+static const void *compile_weak(apr_pool_t *p, const char *pattern, const char **problem)
+{
+    return apr_pstrdup(p, pattern);
+}
+
+static gate_match match_weak(const void *regex, gate_span text)
+{
+    if (text.len && memchr(text.ptr, '?', text.len))
+        return GATE_MATCH_UNKNOWN;
+    return gate_span_is(text, regex) ? GATE_MATCH_YES : GATE_MATCH_NO;
+}
+
+static void undecided(apr_pool_t *p)
+{
+    static const gate_regex_engine weak = {compile_weak, match_weak};
+    static const struct {
+        const char *words[3], *claims;
+        gate_reason want;
+    } cases[] = {
+        {{"a~x"}, "{\"a\":\"?\"}", GATE_RULE_UNDECIDED},
+        {{"a~x"}, "{\"a\":[\"y\",\"?\",\"z\"]}", GATE_RULE_UNDECIDED},
+        {{"a~x"}, "{\"a\":[\"?\",\"x\"]}", GATE_OK},
+        {{"a~x", "b~x"}, "{\"a\":\"?\",\"b\":\"x\"}", GATE_OK},
+        {{"a~x", "b~x"}, "{\"a\":\"?\",\"b\":\"y\"}", GATE_RULE_UNDECIDED},
+        {{"b~x", "a~x"}, "{\"a\":\"?\",\"b\":\"y\"}", GATE_RULE_UNDECIDED},
+        {{"a~x", "c~x"}, "{\"a\":\"?\"}", GATE_RULE_UNDECIDED},
+        {{"a~x"}, "{\"a\":\"y\"}", GATE_CLAIM_MISMATCH},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const gate_rule *rule = NULL;
+        ok(!gate_rule_claim(p, cases[i].words, &weak, &rule), "a rule with expressions");
+        const char *detail = NULL;
+        const gate_reason reason =
+            gate_rule_check(rule, identity_of(p, cases[i].claims), now, p, &detail);
+        is(gate_reason_name(reason), gate_reason_name(cases[i].want), "of %s", cases[i].claims);
+        ok((reason == GATE_OK) == !detail, "and why is said");
+    }
+}
+
 static void words_are_copied(apr_pool_t *p)
 {
     char claim[] = "at:groups:staff", option[] = "claim=groups", word[] = "staff boss";
@@ -440,6 +480,7 @@ int main(int argc, char **argv)
     details_are_bounded(p);
     nobody(p);
     clients(p);
+    undecided(p);
     words_are_copied(p);
     scopes_needed(p);
     steps_up(p);
