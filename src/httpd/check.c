@@ -333,8 +333,7 @@ static void set_options(const checking *c)
     options->old_secret_key = d->secret_keys.old;
 }
 
-/* httpd reads the configuration twice at the start, and what a warning says is said once. */
-static bool is_last_pass(void)
+bool gate_config_is_last_pass(void)
 {
     return ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG ||
            ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
@@ -346,7 +345,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     checking c = {.p = ptemp,
                   .main_server = main_server,
                   .said = apr_hash_make(ptemp),
-                  .is_loud = is_last_pass()};
+                  .is_loud = gate_config_is_last_pass()};
 
     gate_configuration->standard = gate_directive_standards(gate_configuration->pool, main_server);
     if (!gate_configuration->standard) {

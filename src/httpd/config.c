@@ -91,6 +91,13 @@ void gate_dir_enroll(gate_dir *dir)
     dir->number = gate_configuration->dir_count++;
 }
 
+void gate_dir_begin(const cmd_parms *cmd, gate_dir *dir)
+{
+    gate_dir_enroll(dir);
+    dir->heading = gate_directive_heading(cmd->directive);
+    dir->server = cmd->server;
+}
+
 void gate_config_force_authn(cmd_parms *cmd)
 {
     gate_dir *dir =
@@ -101,9 +108,7 @@ void gate_config_force_authn(cmd_parms *cmd)
         dir->stands_for = gate_configuration->nothing;
         return;
     }
-    gate_dir_enroll(dir);
-    dir->heading = gate_directive_heading(cmd->directive);
-    dir->server = cmd->server;
+    gate_dir_begin(cmd, dir);
     dir->set |= GATE_BIT(forces_authn);
     dir->where[GATE_FIELD_forces_authn] = cmd->directive;
 }

@@ -200,6 +200,8 @@ struct gate_host {
 gate_dir *gate_dir_make(apr_pool_t *p);
 /* Gives it an id, once: before anything is set in it. */
 void gate_dir_enroll(gate_dir *dir);
+/* The same, while a directive is read; and it remembers where it stands. */
+void gate_dir_begin(const cmd_parms *cmd, gate_dir *dir);
 /* add within base; the same pointers give the same pointer. p is for what belongs to one request.
  */
 gate_dir *gate_dir_merge(apr_pool_t *p, gate_dir *base, gate_dir *add);
@@ -235,6 +237,11 @@ static inline gate_token_sources gate_token_sources_of(const apr_array_header_t 
 {
     return (gate_token_sources){(const gate_token_source *)(const void *)list->elts, list->nelts};
 }
+
+/* --- check.c --- */
+
+/* httpd reads the configuration twice at the start, and what a warning says is said once. */
+bool gate_config_is_last_pass(void);
 
 /* --- host.c --- */
 

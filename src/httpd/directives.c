@@ -5,8 +5,7 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-#include "httpd/authz.h"
-#include "httpd/expr.h"
+#include "httpd/overheard.h"
 #include "oidc/authorize.h"
 #include "oidc/token.h"
 
@@ -283,14 +282,6 @@ static const char *read_assertion(gate_line *line, const gate_row *row)
 
 /* --- the one handler --- */
 
-/* Before anything is set in a section: it gets its id, and remembers where it stands. */
-static void enroll(const cmd_parms *cmd, gate_dir *dir)
-{
-    gate_dir_enroll(dir);
-    dir->heading = gate_directive_heading(cmd->directive);
-    dir->server = cmd->server;
-}
-
 /* Not httpd's own splitting into words, which leaves out those beyond a limit without saying so. */
 static void split(gate_line *line, const char *rest)
 {
@@ -316,94 +307,11 @@ static const char *set(cmd_parms *cmd, void *dir, const char *arguments)
     split(&line, arguments);
     if (line.count < row->min || (row->max && line.count > row->max))
         return gate_complain(&line, NULL, "say %s %s", cmd->cmd->name, cmd->cmd->errmsg);
-    enroll(cmd, dir);
+    gate_dir_begin(cmd, dir);
     return row->read(&line, row);
 }
 
 /* --- what other modules are told, and the gate must know --- */
-
-/* Whether another module has the directive. If none does, the gate must not make it look as if one
- * did. */
-static const char *check_overheard(const cmd_parms *cmd)
-{
-    module *other = ap_top_module;
-
-    for (; ap_find_command_in_modules(cmd->cmd->name, &other); other = other->next) {
-        if (other != &oidc_gate_module)
-            return NULL;
-    }
-    return apr_psprintf(cmd->pool,
-                        "Invalid command '%s', perhaps misspelled or defined by a module not "
-                        "included in the server configuration",
-                        cmd->cmd->name);
-}
-
-static const char *overhear_auth_type(cmd_parms *cmd, void *dir, const char *arguments)
-{
-    const char *type = ap_getword_conf(cmd->pool, &arguments), *problem;
-    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
-
-    if (gate_expr_is_mentioned(type)) /* whom it asks for depends on it */
-        return "AuthType cannot depend on who somebody is: nobody is known before it is";
-    if (ap_check_cmd_context(cmd, NOT_IN_HTACCESS))
-        return strcasecmp(type, "OIDCGate")
-                   ? DECLINE_CMD
-                   : "AuthType OIDCGate cannot stand in .htaccess: say it in a <Location> or "
-                     "<Directory> of the server's configuration";
-    problem = check_overheard(cmd);
-    if (problem)
-        return problem;
-    enroll(cmd, dir);
-    line.dir->auth_type = type;
-    gate_line_set(&line, GATE_FIELD_auth_type);
-    return DECLINE_CMD;
-}
-
-static const char *overhear_server_name(cmd_parms *cmd, void *dir, const char *arguments)
-{
-    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
-
-    enroll(cmd, dir);
-    line.dir->named = cmd->server;
-    gate_line_set(&line, GATE_FIELD_named);
-    return DECLINE_CMD;
-}
-
-static const char *overhear_tls(cmd_parms *cmd, void *dir, const char *arguments)
-{
-    const char *word = ap_getword_conf(cmd->pool, &arguments), *problem = check_overheard(cmd);
-    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
-
-    if (problem)
-        return problem;
-    enroll(cmd, dir);
-    line.dir->tls = !strcasecmp(word, "on");
-    gate_line_set(&line, GATE_FIELD_tls);
-    return DECLINE_CMD;
-}
-
-static const char *overhear_require(cmd_parms *cmd, void *dir, const char *arguments)
-{
-    const char *problem = check_overheard(cmd);
-
-    if (!problem)
-        problem = gate_check_require(cmd, arguments);
-    return problem ? problem : DECLINE_CMD;
-}
-
-/* httpd decides which <If> hold before anybody can be known. */
-static const char *overhear_if(cmd_parms *cmd, void *dir, const char *arguments)
-{
-    if (!gate_expr_is_mentioned(arguments))
-        return DECLINE_CMD;
-    return apr_psprintf(
-        cmd->pool,
-        "%s %s: it is decided before anybody has signed in, when every %%{OIDC:...} "
-        "is empty. Say Require claim or Require expr where it is about who may "
-        "pass, and put the expression into the directive itself (Header, "
-        "RequestHeader, RewriteCond expr) where it is not.",
-        cmd->directive->directive, arguments);
-}
 
 /* --- the table --- */
 
@@ -624,13 +532,17 @@ const command_rec gate_commands[] = {
         SEVERAL(GATE_SLOT_AT(insecure), gate_read_bit, .choices = insecures)),
 
     /* Overheard. Each goes on to the module whose directive it is. */
-    AP_INIT_RAW_ARGS("AuthType", overhear_auth_type, NULL, OR_AUTHCFG, "noted for OIDCGate"),
-    AP_INIT_RAW_ARGS("ServerName", overhear_server_name, NULL, RSRC_CONF,
+    AP_INIT_RAW_ARGS("AuthType", gate_overhear_auth_type, NULL, OR_AUTHCFG, "noted for OIDCGate"),
+    AP_INIT_RAW_ARGS("ServerName", gate_overhear_server_name, NULL, RSRC_CONF,
                      "noted for OIDCGateBaseURL"),
-    AP_INIT_RAW_ARGS("SSLEngine", overhear_tls, NULL, RSRC_CONF, "noted for OIDCGateBaseURL"),
-    AP_INIT_RAW_ARGS("Require", overhear_require, NULL, OR_AUTHCFG, "noted for gate rules"),
-    AP_INIT_RAW_ARGS("<If", overhear_if, NULL, OR_ALL, "noted for %{OIDC:...}"),
-    AP_INIT_RAW_ARGS("<ElseIf", overhear_if, NULL, OR_ALL, "noted for %{OIDC:...}"),
+    AP_INIT_RAW_ARGS("SSLEngine", gate_overhear_tls, NULL, RSRC_CONF, "noted for OIDCGateBaseURL"),
+    AP_INIT_RAW_ARGS("Require", gate_overhear_require, NULL, OR_AUTHCFG, "noted for gate rules"),
+    AP_INIT_RAW_ARGS("SetEnvIfExpr", gate_overhear_early, NULL, OR_FILEINFO,
+                     "noted for %{OIDC:...}"),
+    AP_INIT_RAW_ARGS("RewriteCond", gate_overhear_rewrite_cond, NULL, OR_FILEINFO,
+                     "noted for %{OIDC:...}"),
+    AP_INIT_RAW_ARGS("<If", gate_overhear_if, NULL, OR_ALL, "noted for %{OIDC:...}"),
+    AP_INIT_RAW_ARGS("<ElseIf", gate_overhear_if, NULL, OR_ALL, "noted for %{OIDC:...}"),
     {.name = NULL},
 };
 

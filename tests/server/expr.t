@@ -218,6 +218,7 @@ row 'CustomLog: a condition, and what is said of each decision' => sub {
     status_is get(ua(), '/headers/first', bearer($token)), 200;
     status_is get(ua(), '/headers/again', bearer($token)), 200;
     my $line = last_line('expr-decisions.log', qr{/headers/again});
+    like $line, qr{ mail=evil%0A%22x$}, "a claim, by OIDCGateEnv";
     like $line, qr{ provider=\Q@{[$op->issuer]}\E client=batch cache=hit calls=0 rule="-" id=\S{8,}}, 'provider, client, cache, calls, id';
     unlike slurp("$LOGS/expr-decisions.log"), qr/^x"|\Q$token\E/m, 'no claim breaks the line, and no token is in it';
 };
@@ -397,6 +398,16 @@ row 'a .htaccess may have such a rule' => sub {
     write_file("$DOCS/expr-htaccess/.htaccess", qq(AuthType "%{OIDC:type}"\nRequire all granted\n), 0644);
     is get(ua(), url('/htaccess/page.txt', 'rules'))->code, 500, 'who is asked cannot depend on who it is';
     expect_log qr/deny status=40[13]/, qr/AuthType cannot depend on who somebody is/;
+};
+
+row 'what is asked too early is warned of, once a start' => sub {
+    my $said = sub { my (undef, $text) = config_output($_[0]); return scalar(() = $text =~ /it is asked before anybody has signed in/g) };
+    is $said->(qq(SetEnvIfExpr "%{OIDC:sub} == ''" X=y)), 1, 'SetEnvIfExpr';
+    is $said->(qq(<Location /x>\nSetEnvIfExpr "'a' in OIDC('groups')" X=y\n</Location>)), 1, 'wherever it stands';
+    is $said->(qq(RewriteCond expr "%{OIDC:sub} == ''"\nRewriteRule ^ - [E=X:y])), 1, 'RewriteCond of a server';
+    is $said->(qq(<VirtualHost *:1>\nRewriteCond expr "%{OIDC:sub} == ''"\nRewriteRule ^ - [E=X:y]\n</VirtualHost>)), 1, 'and of a virtual host';
+    is $said->(qq(<Location /x>\nRewriteCond expr "%{OIDC:sub} == ''"\nRewriteRule ^ - [E=X:y]\n</Location>)), 0, 'not of a Location';
+    is $said->(qq(SetEnvIfExpr "%{REQUEST_URI} == '/OIDC'" X=y)), 0, 'nor of anything else';
 };
 
 row 'what cannot be meant is refused when the configuration is read' => sub {
