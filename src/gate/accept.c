@@ -19,7 +19,8 @@ typedef struct judging {
     gate_span token;
     gate_method method;
     gate_presented presented;
-    gate_span identity; /* for the store */
+    gate_presented stale; /* where OIDCGateCache stale= is set: for the time after */
+    gate_span identity;   /* for the store */
     gate_tokens tokens;
     apr_int64_t expires; /* 0: the token does not say */
     const char *detail;
@@ -127,6 +128,13 @@ static bool is_verdict(gate_reason reason)
     return gate_reason_get(reason)->status == 401;
 }
 
+/* The provider could not be asked, or has not answered. That our own store fails is no such thing.
+ */
+static bool is_away(gate_reason reason)
+{
+    return gate_reason_get(reason)->status == 503 && reason != GATE_STORE_UNAVAILABLE;
+}
+
 /* Remembers it as good for so long, and never past its own end. */
 static void file_good(const judging *j, const gate_presented *presented, int seconds)
 {
@@ -137,24 +145,23 @@ static void file_good(const judging *j, const gate_presented *presented, int sec
     gate_presented_good(j->q, j->w, presented, j->identity, j->s->needs ? &j->tokens : NULL, until);
 }
 
-static bool make_stale(const judging *j, gate_presented *stale)
+/* Before the provider is asked: what it says may have to be taken down there. */
+static bool make_stale(judging *j)
 {
     const gate_span parts[] = {GATE_SPAN("stale token"), j->token};
 
-    return j->s->cache.stale && gate_presented_make(stale, j->s, j->w, parts, 2);
+    return !j->s->cache.stale || gate_presented_make(&j->stale, j->s, j->w, parts, 2);
 }
 
 /* A second record, for the time after, while the provider is away. */
 static void file_stale(const judging *j, gate_reason reason)
 {
-    gate_presented stale;
-
-    if (!make_stale(j, &stale))
+    if (!j->s->cache.stale)
         return;
     if (reason == GATE_OK)
-        file_good(j, &stale, j->s->cache.introspection + j->s->cache.stale);
+        file_good(j, &j->stale, j->s->cache.introspection + j->s->cache.stale);
     else
-        gate_presented_forget(j->q, j->w, &stale);
+        gate_presented_forget(j->q, j->w, &j->stale);
 }
 
 static void file_introspected(const judging *j, gate_reason reason)
@@ -234,13 +241,12 @@ static bool recall(judging *j, const char *cache, gate_decision *decision)
 /* What was good until a moment ago, where the provider cannot say whether it still is. */
 static bool recall_stale(judging *j, gate_decision *decision)
 {
-    gate_presented stale;
     const gate_identity *identity;
     gate_tokens *tokens = apr_pmemdup(j->q->pool, &j->tokens, sizeof *tokens);
     gate_reason reason;
 
-    if (!make_stale(j, &stale) || gate_presented_find(j->q, j->s, j->w, &stale, &identity, tokens,
-                                                      &reason) != GATE_PRESENTED_GOOD)
+    if (!j->s->cache.stale || gate_presented_find(j->q, j->s, j->w, &j->stale, &identity, tokens,
+                                                  &reason) != GATE_PRESENTED_GOOD)
         return false;
     *decision = admit(j, identity, tokens, "stale");
     decision->detail = j->detail;
@@ -249,7 +255,7 @@ static bool recall_stale(judging *j, gate_decision *decision)
 
 static gate_reason judge_by_introspection(judging *j, bool cached)
 {
-    const gate_reason reason = glance(j);
+    const gate_reason reason = make_stale(j) ? glance(j) : GATE_INTERNAL;
 
     if (reason != GATE_OK)
         return reason;
@@ -274,7 +280,7 @@ static gate_decision judge(judging *j, bool cached)
         introspects ? judge_by_introspection(j, cached) : judge_by_keys(j, cached);
     gate_decision decision;
 
-    if (introspects && gate_reason_get(reason)->status == 503 && recall_stale(j, &decision))
+    if (introspects && is_away(reason) && recall_stale(j, &decision))
         return decision;
     if (reason != GATE_OK)
         return refuse(j, reason, cached ? "miss" : "off");

@@ -91,7 +91,12 @@ void gate_presented_good(const gate_request *q, gate_world *w, const gate_presen
 
 void gate_presented_forget(const gate_request *q, gate_world *w, const gate_presented *presented)
 {
-    w->store->drop(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now);
+    const gate_entry nothing = {.value = GATE_SPAN(""), .expires = q->now + 1};
+    gate_store *store = w->store;
+
+    if (store->drop(store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now) ==
+        GATE_STORE_UNSURE) /* at least it shall not open any more */
+        store->put(store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &nothing, NULL);
 }
 
 void gate_presented_bad(const gate_request *q, const gate_settings *s, gate_world *w,

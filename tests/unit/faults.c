@@ -412,6 +412,33 @@ static void begin_inactive_and_away(void)
     op.at[OP_INTROSPECTION].outage = GATE_IDP_UNREACHABLE;
 }
 
+/* The same, and the failure comes when the provider says so. A store that is silent from then on
+ * takes nothing down, and is not asked about. */
+static void begin_becoming_inactive(void)
+{
+    begin_introspection();
+    the.app.cache.stale = 300;
+    call();
+    world_wait(31);
+    op.at[OP_INTROSPECTION].status = 200;
+    op.at[OP_INTROSPECTION].body = "{\"active\":false}";
+}
+
+static gate_decision become_inactive(void)
+{
+    const gate_decision decision = call();
+    const bool is_told = decision.reason == GATE_TOKEN_INACTIVE;
+    const bool is_lasting = faults.ever_after && fault_is_of_store(faults.kind);
+
+    faults.is_armed = false;
+    the.store.fail_at = 0;
+    world_wait(11);
+    op.at[OP_INTROSPECTION].status = 0;
+    op.at[OP_INTROSPECTION].outage = GATE_IDP_UNREACHABLE;
+    /* That it is let in where the provider was not heard is what stale= is for. */
+    return is_told && !is_lasting ? call() : refused;
+}
+
 static void begin_wrong_secret(void)
 {
     begin_client();
@@ -551,6 +578,7 @@ static const story stories[] = {
     {"an ID token as a token", begin_id_token_as_token, call, NULL, NULL},
     {"an inactive token", begin_inactive, call, call, NULL},
     {"an inactive token while the provider is away", begin_inactive_and_away, call, call, NULL},
+    {"a token that has become inactive", begin_becoming_inactive, become_inactive, NULL, NULL},
     {"a client with a wrong secret", begin_wrong_secret, call, call, NULL},
     {"a forged cookie", begin_forged_cookie, call, NULL, NULL},
     {"a cookie of another realm", begin_cookie_of_another_realm, call, NULL, NULL},
