@@ -5,7 +5,7 @@
 #   make check          every test that a change must pass; installs what it needs
 #   make SAN=1 check    the same under AddressSanitizer and UBSan
 #   make check-long     sessions under restarts, kills, floods and races, in their long forms; hours
-#   make fuzz           libFuzzer targets; FUZZ_SECONDS=60 for each
+#   make fuzz           libFuzzer targets (clang); FUZZ_SECONDS=60 for each
 #   make deb            the Debian package
 #   make install        honours DESTDIR
 
@@ -65,7 +65,7 @@ $(B)/unit/%: tests/unit/%.c $(PURE)
 # Each fuzz target once more with a plain main, to which its corpus is given.
 $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE)
 	@mkdir -p $(@D)
-	$(COMPILE) -Itests/fuzz -DREPLAY_NAME='"$*"' -o $@ $< tests/fuzz/replay.c $(PURE) $(LINK_PURE)
+	$(COMPILE) -Itests/fuzz -Itests/unit -DREPLAY_NAME='"$*"' -o $@ $< tests/fuzz/replay.c $(PURE) $(LINK_PURE)
 
 deps:
 	sh tests/deps
@@ -106,13 +106,18 @@ demo: deps
 	sh tests/interop/setup
 	conf/demo/run
 
-build-fuzz/%: tests/fuzz/%.c $(filter-out src/httpd/% mod_oidc_gate.c,$(SRC))
+# The fuzz targets, and what they link, by a compiler that has libFuzzer. Kept apart: these objects report what they reach.
+FUZZ_CC    := clang -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_OBJ   := $(PURE:$(B)/%=build-fuzz/%)
+.SECONDARY: $(FUZZ_OBJ)
+build-fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -Itests/fuzz $(INC_APR) -o $@ $^ $(LINK_PURE)
+	$(FUZZ_CC) -fsanitize=fuzzer-no-link -Isrc $(INC_APR) -MMD -MP -c -o $@ $<
+build-fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) -fsanitize=fuzzer -Isrc -Itests/fuzz -Itests/unit $(INC_APR) -MMD -MP -o $@ $< $(FUZZ_OBJ) $(LINK_PURE)
 fuzz: $(FUZZ)
-	for target in $(FUZZ); do mkdir -p $$target.corpus; \
-	    $$target -max_total_time=$(FUZZ_SECONDS) -close_fd_mask=1 $$target.corpus \
-	        tests/fuzz/corpus/$${target##*/} || exit 1; done
+	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
 deb:
 	dpkg-buildpackage -us -uc -b
@@ -123,4 +128,4 @@ install: $(B)/mod_oidc_gate.so
 clean:
 	$(RM) -r build build-san build-fuzz
 
--include $(OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d)
+-include $(OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d) $(FUZZ:%=%.d) $(FUZZ_OBJ:.o=.d)

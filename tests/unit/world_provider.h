@@ -52,6 +52,7 @@ typedef struct op_behaviour {
 typedef struct op_login {
     gate_span client_id, redirect_uri, nonce, challenge;
     bool is_redeemed;
+    int sent; /* how often the code came */
 } op_login;
 
 typedef struct op_refresh_token {
@@ -116,9 +117,14 @@ static const char *op_metadata(const char *issuer)
         issuer, issuer, issuer, issuer, issuer, issuer, issuer, issuer, op.metadata_more);
 }
 
+static const char *op_alg(void)
+{
+    return EVP_PKEY_is_a(op.key, "ED25519") ? "EdDSA" : "ES256";
+}
+
 static const char *op_jwks(void)
 {
-    return apr_pstrcat(op.pool, "{\"keys\":[", sign_public_jwk(op.pool, op.key, op.kid, "ES256"),
+    return apr_pstrcat(op.pool, "{\"keys\":[", sign_public_jwk(op.pool, op.key, op.kid, op_alg()),
                        "]}", NULL);
 }
 
@@ -126,10 +132,10 @@ static const char *op_jwks(void)
 
 static const char *op_sign(const char *typ, const char *claims)
 {
-    const char *header =
-        apr_psprintf(op.pool, "{\"alg\":\"ES256\",\"kid\":\"%s\",\"typ\":\"%s\"}", op.kid, typ);
+    const char *header = apr_psprintf(
+        op.pool, "{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"%s\"}", op_alg(), op.kid, typ);
 
-    return sign_jwt(op.pool, op.key, "ES256", header, claims);
+    return sign_jwt(op.pool, op.key, op_alg(), header, claims);
 }
 
 /* An access token of that kind, made here or put into a test's hand. */
@@ -226,6 +232,7 @@ static void op_by_code(const char *issuer, gate_span client, const gate_form *fo
         return;
     }
     login = &op.logins[number];
+    login->sent++;
     if (login->is_redeemed || !gate_span_equal(login->client_id, client) ||
         !gate_span_equal(login->redirect_uri, gate_form_get(form, "redirect_uri")) ||
         !verifier.ptr ||
