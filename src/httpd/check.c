@@ -31,6 +31,7 @@ typedef struct checking {
     apr_pool_t *p;
     server_rec *main_server;
     apr_array_header_t *outlines; /* of outline, by id */
+    apr_array_header_t *backends; /* what ProxyPass says */
     apr_hash_t *said;             /* texts */
     int errors;
     bool is_loud; /* warnings are for this pass over the configuration */
@@ -58,9 +59,7 @@ static family family_of(const ap_directive_t *top)
  * this. */
 static void read_path(checking *c, outline *o)
 {
-    const size_t len = strlen(o->top->args);
-    const char *rest =
-        apr_pstrndup(c->p, o->top->args, len && o->top->args[len - 1] == '>' ? len - 1 : len);
+    const char *rest = gate_heading_arguments(c->p, o->top);
     const char *path = ap_getword_conf(c->p, &rest);
     const bool is_match = !strcasecmp(o->top->directive, "<LocationMatch") ||
                           !strcasecmp(o->top->directive, "<DirectoryMatch");
@@ -93,17 +92,22 @@ static apr_array_header_t *outline_all(checking *c)
     return all;
 }
 
+bool gate_path_is_around(const char *outer, const char *path)
+{
+    const size_t len = strlen(outer);
+
+    return !strncmp(outer, path, len) &&
+           (!len || outer[len - 1] == '/' || path[len] == '/' || path[len] == '\0');
+}
+
 /* Whether a section is around a path, as ap_location_walk and ap_directory_walk have it. */
 static bool is_around(const outline *o, const char *path)
 {
-    const size_t len = strlen(o->path);
-
     if (o->regex)
         return !ap_regexec(o->regex, path, 0, NULL, 0);
     if (o->pattern)
         return !apr_fnmatch(o->pattern, path, APR_FNM_PATHNAME);
-    return !strncmp(o->path, path, len) &&
-           (!len || o->path[len - 1] == '/' || path[len] == '/' || path[len] == '\0');
+    return gate_path_is_around(o->path, path);
 }
 
 /* Directories are met from the shortest path to the longest, and then the patterns. */
@@ -231,6 +235,26 @@ static void warn_watched(checking *c, const outline *o, const gate_settings *set
                          gate_dir_text(c->p, o->dir)));
 }
 
+static void warn_backend(void *context, const char *text)
+{
+    checking *c = context;
+
+    say(c, false,
+        apr_pstrcat(c->p, text,
+                    ": what OIDCGateHeader says goes there in the clear, and whoever is on the way "
+                    "can read it and say something else. Say https://, or let the backend check an "
+                    "%{assertion:...}.",
+                    NULL));
+}
+
+/* RFC 9700 section 4.13: the way to the backend is to be protected too. */
+static void warn_told(checking *c, const outline *o, const server_rec *s,
+                      const gate_settings *settings)
+{
+    if (settings->headers.count && o->family == LOCATIONS)
+        gate_backends_in_clear(c->p, c->backends, s, o->path, warn_backend, c);
+}
+
 /* A section of the main server comes to every virtual host. Where one of them only lacks an address
  * for it, that is no reason to refuse to start: it stays closed there. But somewhere it must open.
  */
@@ -251,6 +275,7 @@ static void check_section(checking *c, const outline *o)
         if (!compiled->problem) {
             opens = true;
             warn_watched(c, o, compiled->settings);
+            warn_told(c, o, s, compiled->settings);
         } else if (!compiled->is_of_host || o->dir->server == s)
             say(c, true, compiled->problem);
         else
@@ -353,6 +378,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     c.outlines = outline_all(&c);
+    c.backends = gate_backends_read(ptemp);
     give_hosts(&c);
     check_sections(&c);
     warn(&c);

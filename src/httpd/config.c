@@ -145,6 +145,13 @@ const ap_directive_t *gate_directive_heading(const ap_directive_t *directive)
     return NULL;
 }
 
+const char *gate_heading_arguments(apr_pool_t *p, const ap_directive_t *heading)
+{
+    const size_t len = strlen(heading->args);
+
+    return apr_pstrndup(p, heading->args, len && heading->args[len - 1] == '>' ? len - 1 : len);
+}
+
 static const ap_directive_t *any_place(const gate_dir *dir)
 {
     if (dir->set & GATE_BIT(auth_type))

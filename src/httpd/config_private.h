@@ -220,6 +220,8 @@ bool gate_dir_may_be_guarded(const gate_dir *dir);
 const char *gate_directive_place(apr_pool_t *p, const ap_directive_t *directive);
 /* The "<Location", "<Directory" and so on that the directive stands in; NULL: none. */
 const ap_directive_t *gate_directive_heading(const ap_directive_t *directive);
+/* What stands behind "<Location", without the '>', in p. */
+const char *gate_heading_arguments(apr_pool_t *p, const ap_directive_t *heading);
 /* "<Location /app> (httpd.conf:42)", in p: where the section says AuthType, or where else it
  * begins. */
 const char *gate_dir_text(apr_pool_t *p, const gate_dir *dir);
@@ -261,6 +263,21 @@ bool gate_host_is_reached(const server_rec *s, const server_rec *main_server);
 
 /* What was written -> what it means. All of it in p; under the mutex. */
 const gate_compiled *gate_compile(apr_pool_t *p, const gate_dir *dir);
+
+/* --- check.c --- */
+
+/* Whether a <Location> of that plain path is around the other path, or is it. */
+bool gate_path_is_around(const char *outer, const char *path);
+
+/* --- backends.c --- */
+
+/* What ProxyPass says, in p. */
+apr_array_header_t *gate_backends_read(apr_pool_t *p);
+/* Calls visit for each backend that a path of that server, and what is beneath it, goes to in the
+ * clear and beyond this machine: "ProxyPass http://10.0.0.5/ (httpd.conf:12)", in p. */
+void gate_backends_in_clear(apr_pool_t *p, const apr_array_header_t *all, const server_rec *s,
+                            const char *path, void (*visit)(void *context, const char *text),
+                            void *context);
 
 /* --- told.c --- */
 

@@ -522,6 +522,33 @@ row 'all problems are said at once, and each once' => sub {
     is_deeply \@said, ['is missing: <Location /app>', 'is missing: <Location /api>'], 'both, once';
 };
 
+# Which ProxyPass, by its address, is warned of.
+sub in_the_clear {
+    my ($fine, $said) = config_output(join "\n", @_);
+    ok $fine, 'taken' or diag $said;
+    return [sort $said =~ /ProxyPass (\S+) \(\S+:\d+\): what OIDCGateHeader says goes there in the clear/g];
+}
+
+row '9700-5 headers that go to another machine in the clear are warned of' => sub {
+    my $told = 'OIDCGateHeader X-User "%{user}"';
+    my @far = ('ProxyPass http://10.0.0.5:8080/');
+    is_deeply in_the_clear(app(inside => join "\n", $told, @far)), ['http://10.0.0.5:8080/'], 'in the guarded place';
+    is_deeply in_the_clear(app(inside => $told), 'ProxyPass / http://app.example.com/'), ['http://app.example.com/'], 'around it';
+    is_deeply in_the_clear(app(inside => $told), 'ProxyPass /app/x h2c://app:80/', 'ProxyPass /app/y fcgi://10.0.0.6:9000/'),
+        ['fcgi://10.0.0.6:9000/', 'h2c://app:80/'], 'beneath it';
+    is_deeply in_the_clear(app(more => $told), '<Location /app/z>', 'ProxyPass ws://app:81/', '</Location>'), ['ws://app:81/'], 'in a place beneath it';
+    is_deeply in_the_clear(app(inside => $told), "ProxyPass $_"), [], "not by $_"
+        for '/app https://app.example.com/', '/app http://127.0.0.1:3000/', '/app http://localhost/', '/app http://[::1]:1/', '/app "unix:/run/app|http://app/"',
+            '/application http://10.0.0.5/', '/other http://10.0.0.5/', '/app !', '/app balancer://apps/';
+    is_deeply in_the_clear(app(inside => $told), 'ProxyPass /app http://127.0.0.1/', 'ProxyPass / http://10.0.0.5/'), [], 'what another takes first';
+    is_deeply in_the_clear(app(inside => join "\n", $told, 'ProxyPass http://127.0.0.1/'), 'ProxyPass / http://10.0.0.5/'), [], 'or the place itself';
+    is_deeply in_the_clear(app(inside => $far[0])), [], 'where nothing is told, nothing is said';
+    is_deeply in_the_clear(host('a.example', app(more => 'OIDCGateBaseURL https://a.example', inside => $told)), host('b.example', 'ProxyPass / http://10.0.0.5/')), [],
+        'another virtual host has its own';
+    is_deeply in_the_clear(host('a.example', app(more => "OIDCGateBaseURL https://a.example\nProxyPass / http://10.0.0.5/", inside => $told))), ['http://10.0.0.5/'],
+        'within one';
+};
+
 row 'what is dangerous is warned of' => sub {
     my (undef, $said) = config_output(host('www.example.com', app(issuer => 'OIDCGateIssuer http://id.example.com',
         more => 'OIDCGateInsecure http-issuer http-cookie')));
