@@ -32,6 +32,14 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     ProxyPass @backend@
 </Location>
 
+<Location /posted>
+    AuthType OIDCGate
+    OIDCGateResponseMode form_post
+    OIDCGatePAR required
+    Require valid-user
+    ProxyPass @backend@
+</Location>
+
 <Location /service>
     AuthType OIDCGate
     Require valid-user
@@ -139,6 +147,15 @@ row 'alice signs in and lands on the page that she asked for' => sub {
     is_deeply [$backend->got('X-Groups')], ['staff,ops'], 'groups';
     like +($backend->got('Authorization'))[0], qr/^Bearer \S+$/, 'the access token';
     unlike +($backend->got('Cookie'))[0] // '', qr/oidc-gate/, 'the session cookie stays here';
+    upstream_is 1;
+};
+
+row 'what is asked for is pushed, and the answer may be posted' => sub {
+    my $start = browse(ua(), '/app/x');
+    is_deeply [sort keys %{ { URI->new($start->header('Location'))->query_form } }], [qw(client_id request_uri)], 'the request is named';
+    my $page = sign_in(ua(), '/posted/x?a=1', 'alice');
+    status_is $page, 200;
+    is $page->request->uri, url('/posted/x?a=1'), 'the page that was asked for';
     upstream_is 1;
 };
 
