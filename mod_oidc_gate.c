@@ -15,6 +15,7 @@
 #include "httpd/guard.h"
 #include "httpd/headers.h"
 #include "httpd/module.h"
+#include "httpd/preflight.h"
 #include "httpd/runtime.h"
 
 static void register_hooks(apr_pool_t *p)
@@ -43,6 +44,9 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_map_to_storage(gate_refuse_trace, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* First: the endpoints are open, whatever the Location they fall into says. */
     ap_hook_check_access_ex(gate_open_endpoint, NULL, NULL, APR_HOOK_FIRST,
+                            AP_AUTH_INTERNAL_PER_CONF);
+    /* And so is, where the administrator wants it, what a browser asks before a script may ask. */
+    ap_hook_check_access_ex(gate_pass_preflight, NULL, NULL, APR_HOOK_FIRST,
                             AP_AUTH_INTERNAL_PER_CONF);
     /* Behind mod_authz_core, when nothing but a name is missing: where the gate only watches, that
      * is where it says what it would have done. */

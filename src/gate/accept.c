@@ -108,9 +108,9 @@ static gate_reason introspect(judging *j)
     };
     const json_t *claims;
     gate_answer answer;
-    gate_reason reason =
-        gate_provider_post(j->q, j->w, j->s, GATE_ENDPOINT_INTROSPECTION,
-                           gate_introspection_form(j->q->pool, j->token), &answer, &j->detail);
+    gate_form *form = gate_introspection_form(j->q->pool, j->token, j->s->introspection_params);
+    gate_reason reason = gate_provider_post(j->q, j->w, j->s, GATE_ENDPOINT_INTROSPECTION, form,
+                                            &answer, &j->detail);
 
     if (reason == GATE_OK)
         reason =

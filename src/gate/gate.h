@@ -135,6 +135,7 @@ struct gate_settings {
 
     unsigned methods; /* a bit for each gate_method */
     gate_unauthenticated on_unauthenticated;
+    bool passes_preflights; /* OIDCGatePreflight pass */
     bool enforces; /* what is decided; else it is only said */
 
     /* the code flow */
@@ -153,6 +154,7 @@ struct gate_settings {
     gate_alg_set algorithms;
     int skew; /* seconds */
     bool introspect_all;
+    const gate_form *introspection_params; /* NULL for none */
     const char *client_credentials_scope; /* NULL: none sent */
     gate_cache_times cache;
     int limit_address, limit_total; /* OIDCGateLimit: calls a second for unknown credentials */

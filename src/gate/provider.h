@@ -23,6 +23,7 @@ typedef struct gate_provider_options {
     bool discovery;                             /* off: the endpoints below are all there is */
     const char *endpoints[GATE_ENDPOINT_COUNT]; /* OIDCGateEndpoint: wins over the metadata; NULL
                                                    where not given */
+    const char *keys; /* a key set as text, in place of the one that is fetched; NULL: none */
     bool allow_http; /* the issuer is on loopback, or OIDCGateInsecure http-issuer */
     gate_fetch_limits limits;
     int inflight; /* calls at once, per process; 0: no limit */

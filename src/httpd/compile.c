@@ -111,7 +111,7 @@ static const char *check_endpoints(compiling *c)
         const char *text = c->d->endpoints.urls[i];
         gate_url url;
 
-        if (!text)
+        if (!text || (i == GATE_ENDPOINT_JWKS && c->d->endpoints.keys))
             continue;
         gate_url_parse(gate_span_of(text), &url);
         if (!url.is_https && !url.is_loopback && !(c->d->insecure & GATE_INSECURE_HTTP_ISSUER))
@@ -485,7 +485,10 @@ static const char *set_provider(compiling *c)
                    .total_ms = d->http_total * 1000,
                    .max_body = d->http_maxbody,
                    .ca_file = d->http_cafile,
-                   .proxy = d->http_proxy},
+                   .proxy = d->http_proxy.url,
+                   .proxy_credentials = d->http_proxy.credentials,
+                   .no_proxy = d->http_proxy.exceptions},
+        .keys = d->endpoints.keys,
         .inflight = inflight(c),
     };
     gate_url url;
@@ -543,6 +546,8 @@ static bool set_accept_fingerprint(compiling *c)
         gate_span_of(joined(c->p, c->d->sources)),
         number(c->p, (unsigned)s->skew),
         gate_span_of(s->token_params ? gate_form_text(s->token_params) : NULL),
+        gate_span_of(s->introspection_params ? gate_form_text(s->introspection_params) : NULL),
+        gate_span_of(c->d->endpoints.keys),
     };
 
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
@@ -578,6 +583,7 @@ static void set_who(compiling *c)
     s->methods = d->methods;
     s->on_unauthenticated = (gate_unauthenticated)d->on_unauthenticated;
     s->enforces = d->enforces;
+    s->passes_preflights = d->preflight;
     s->session = (gate_session_times){d->session_idle, d->session_lifetime};
     s->limit_address = d->limit_address;
     s->limit_total = d->limit_total;
@@ -592,6 +598,7 @@ static void set_how(compiling *c)
     s->client_credentials_scope = joined(c->p, d->grant_scope);
     s->authorization_params = d->authorization_params;
     s->token_params = d->token_params;
+    s->introspection_params = d->introspection_params;
     s->response_mode = (gate_response_mode)d->response_mode;
     s->par = (gate_par)d->par;
     s->userinfo_at_login = d->userinfo;

@@ -502,6 +502,8 @@ static bool same_provider(const gate_provider_options *a, const gate_provider_op
            a->limits.total_ms == b->limits.total_ms && a->limits.max_body == b->limits.max_body &&
            same_text(a->limits.ca_file, b->limits.ca_file) &&
            same_text(a->limits.proxy, b->limits.proxy) &&
+           same_text(a->limits.proxy_credentials, b->limits.proxy_credentials) &&
+           same_text(a->limits.no_proxy, b->limits.no_proxy) && same_text(a->keys, b->keys) &&
            same_text(a->limits.client_cert, b->limits.client_cert) &&
            same_text(a->limits.client_key, b->limits.client_key);
 }

@@ -19,7 +19,13 @@ typedef struct gate_host gate_host;
 /* OIDCGateEndpoint; NULL where not given. */
 typedef struct gate_endpoints {
     const char *urls[GATE_ENDPOINT_COUNT];
+    const char *keys; /* what the file holds that is named in place of the jwks address */
 } gate_endpoints;
+
+/* OIDCGateHTTP proxy= and what belongs to it; NULL where not given. */
+typedef struct gate_proxy {
+    const char *url, *credentials, *exceptions;
+} gate_proxy;
 
 /* OIDCGateSessionStore and OIDCGateTokenStore. */
 typedef struct gate_store_place {
@@ -62,6 +68,7 @@ typedef struct gate_secret_keys {
     X(apr_array_header_t *, grant_scope)                                                \
     X(gate_form *, authorization_params)                                                \
     X(gate_form *, token_params)                                                        \
+    X(gate_form *, introspection_params)                                                \
     X(int, response_mode)                                                               \
     X(int, par)                                                                         \
     X(int, userinfo)                                                                    \
@@ -77,6 +84,7 @@ typedef struct gate_secret_keys {
     X(apr_array_header_t *, user_claims)                                                \
     X(int, on_unauthenticated)                                                          \
     X(int, enforces)                                                                    \
+    X(int, preflight)                                                                   \
     X(const char *, base_url)                                                           \
     X(const char *, path)                                                               \
     X(const char *, cookie_name)                                                        \
@@ -88,7 +96,7 @@ typedef struct gate_secret_keys {
     X(int, http_connect)                                                                \
     X(int, http_total)                                                                  \
     X(const char *, http_cafile)                                                        \
-    X(const char *, http_proxy)                                                         \
+    X(gate_proxy, http_proxy)                                                           \
     X(apr_size_t, http_maxbody)                                                         \
     X(int, http_inflight)                                                               \
     X(int, limit_address)                                                               \

@@ -7,6 +7,7 @@
 
 #include "httpd/overheard.h"
 #include "oidc/authorize.h"
+#include "oidc/introspect.h"
 #include "oidc/token.h"
 
 /* What a directive takes, and where it goes. */
@@ -120,11 +121,17 @@ static const char *read_endpoint(gate_line *line, const gate_row *row)
     if (!gate_endpoint_find(line->words[0], &endpoint))
         return gate_complain(line, line->words[0], "there is no such endpoint; there are %s",
                              all_endpoints(line->pool));
-    if (!gate_url_parse(gate_span_of(word), &url))
+    if (!(line->dir->set & GATE_BIT(endpoints)))
+        line->dir->endpoints = (gate_endpoints){.keys = NULL};
+    if (endpoint == GATE_ENDPOINT_JWKS && !strncasecmp(word, "file:", 5)) {
+        const char *problem = gate_read_key_set(line, word + 5, &line->dir->endpoints.keys);
+
+        if (problem)
+            return problem;
+    } else if (!gate_url_parse(gate_span_of(word), &url)) {
         return gate_complain(line, word,
                              "an endpoint is an address such as https://id.example.com/token");
-    if (!(line->dir->set & GATE_BIT(endpoints)))
-        line->dir->endpoints = (gate_endpoints){{NULL}};
+    }
     line->dir->endpoints.urls[endpoint] = word;
     gate_line_set(line, GATE_FIELD_endpoints);
     return NULL;
@@ -245,6 +252,11 @@ static const char *read_authorization_param(gate_line *line, const gate_row *row
     return read_param(line, row->slots, gate_authorize_owns);
 }
 
+static const char *read_introspection_param(gate_line *line, const gate_row *row)
+{
+    return read_param(line, row->slots, gate_introspection_owns);
+}
+
 static const char *read_token_param(gate_line *line, const gate_row *row)
 {
     return read_param(line, row->slots, gate_token_owns);
@@ -344,6 +356,7 @@ static const gate_choice unauthenticated[] = {
     {"pass", GATE_UNAUTHENTICATED_PASS},
     {NULL, 0},
 };
+static const gate_choice preflights[] = {{"auth", 0}, {"pass", 1}, {NULL, 0}};
 static const gate_choice samesites[] = {{"lax", 0}, {"strict", 1}, {NULL, 0}};
 static const gate_choice insecures[] = {
     {"http-issuer", GATE_INSECURE_HTTP_ISSUER},
@@ -384,6 +397,8 @@ static const gate_slot http_keys[] = {
     {"total", GATE_SLOT_AT(http_total), gate_read_duration, 1, 300},
     {"cafile", GATE_SLOT_AT(http_cafile), gate_read_file},
     {"proxy", GATE_SLOT_AT(http_proxy), gate_read_proxy},
+    {"proxy-auth", GATE_SLOT_AT(http_proxy), gate_read_proxy_auth},
+    {"no-proxy", GATE_SLOT_AT(http_proxy), gate_read_no_proxy},
     {"maxbody", GATE_SLOT_AT(http_maxbody), gate_read_size, 1 << 10, 16 << 20},
     {"inflight", GATE_SLOT_AT(http_inflight), gate_read_count, 1, 10000},
     {.key = NULL},
@@ -439,8 +454,8 @@ const command_rec gate_commands[] = {
     ROW("OIDCGateIssuer", ANYWHERE, "URL", "none", ONE(GATE_SLOT_AT(issuer), gate_read_issuer)),
     ROW_WITH_DEFAULT("OIDCGateDiscovery", ANYWHERE, "On|Off", "On",
                      ONE(GATE_SLOT_AT(discovery), gate_read_flag)),
-    ROW("OIDCGateEndpoint", ANYWHERE, "KIND URL", "none", .min = 2, .max = 2,
-        .read = read_endpoint),
+    ROW("OIDCGateEndpoint", ANYWHERE, "KIND URL|jwks file:PATH", "none", .min = 2,
+        .max = 2, .read = read_endpoint),
     ROW("OIDCGateClientID", ANYWHERE, "ID", "none", ONE(GATE_SLOT_AT(client_id), gate_read_text)),
     ROW("OIDCGateClientSecret", ANYWHERE, "file:PATH|env:NAME|exec:COMMAND|TEXT", "none",
         ONE(GATE_SLOT_AT(client_secret), gate_read_secret)),
@@ -470,6 +485,8 @@ const command_rec gate_commands[] = {
         .read = read_authorization_param, SLOT(GATE_SLOT_AT(authorization_params))),
     ROW("OIDCGateTokenParam", ANYWHERE, "NAME VALUE", "none", .min = 2, .max = 2,
         .read = read_token_param, SLOT(GATE_SLOT_AT(token_params))),
+    ROW("OIDCGateIntrospectionParam", ANYWHERE, "NAME VALUE", "none", .min = 2, .max = 2,
+        .read = read_introspection_param, SLOT(GATE_SLOT_AT(introspection_params))),
     ROW_WITH_DEFAULT("OIDCGateResponseMode", ANYWHERE, "query|form_post", "query",
                      ONE(GATE_SLOT_AT(response_mode), gate_read_choice, .choices = response_modes)),
     ROW_WITH_DEFAULT("OIDCGatePAR", ANYWHERE, "Off|auto|required", "auto",
@@ -498,6 +515,8 @@ const command_rec gate_commands[] = {
     ROW_WITH_DEFAULT(
         "OIDCGateOnUnauthenticated", LOCATION, "auto|login|401|pass", "auto",
         ONE(GATE_SLOT_AT(on_unauthenticated), gate_read_choice, .choices = unauthenticated)),
+    ROW_WITH_DEFAULT("OIDCGatePreflight", LOCATION, "auth|pass", "auth",
+                     ONE(GATE_SLOT_AT(preflight), gate_read_choice, .choices = preflights)),
     ROW_WITH_DEFAULT("OIDCGateEnforce", LOCATION, "On|Off", "On",
                      ONE(GATE_SLOT_AT(enforces), gate_read_flag)),
     ROW("OIDCGateBaseURL", SERVER, "URL", "from ServerName and the listener",
@@ -522,7 +541,8 @@ const command_rec gate_commands[] = {
     ROW("OIDCGateLogout", ANYWHERE, "redirect=URL... revoke=On|Off", "revoke=Off",
         KEYS(logout_keys)),
     ROW("OIDCGateHTTP", ANYWHERE,
-        "connect=DURATION total=DURATION cafile=PATH proxy=URL|none maxbody=SIZE inflight=N",
+        "connect=DURATION total=DURATION cafile=PATH proxy=URL|none "
+        "proxy-auth=file:PATH|env:NAME|exec:COMMAND no-proxy=HOST,... maxbody=SIZE inflight=N",
         "connect=2s total=5s proxy=none maxbody=256K, the system's cafile, inflight a quarter of "
         "the workers",
         .standard = "connect=2s total=5s proxy=none maxbody=256K", KEYS(http_keys)),

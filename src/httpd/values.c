@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "base/quantity.h"
+#include "jose/jwks.h"
 
 #define MAX_SECRET_BYTES 4096
 #define MIN_KEY_BYTES    32
@@ -129,14 +130,35 @@ const char *gate_read_path(gate_line *line, const gate_slot *slot, const char *w
 
 const char *gate_read_proxy(gate_line *line, const gate_slot *slot, const char *word)
 {
+    gate_proxy *proxy = place(line, slot);
     gate_url url;
 
-    if (!strcasecmp(word, "none"))
-        return set_text(line, slot, NULL);
-    if (!gate_url_parse(gate_span_of(word), &url) || url.query.ptr || url.path.len > 1)
+    if (strcasecmp(word, "none") != 0 &&
+        (!gate_url_parse(gate_span_of(word), &url) || url.query.ptr || url.path.len > 1))
         return gate_complain(
-            line, word, "a proxy is an address such as http://proxy.example.com:3128, or none");
-    return set_text(line, slot, word);
+            line, strchr(word, '@') ? NULL : word, /* a password may be before it */
+            "a proxy is an address such as http://proxy.example.com:3128, or none; who may use it "
+            "is said by proxy-auth=");
+    *proxy = (gate_proxy){.url = strcasecmp(word, "none") ? word : NULL};
+    gate_line_set(line, slot->field);
+    return NULL;
+}
+
+/* Whether the proxy stands before it in this section: elsewhere it may be another one. */
+static bool has_proxy(const gate_line *line, const gate_slot *slot)
+{
+    return is_set(line, slot) && ((const gate_proxy *)place(line, slot))->url;
+}
+
+const char *gate_read_no_proxy(gate_line *line, const gate_slot *slot, const char *word)
+{
+    if (!has_proxy(line, slot))
+        return gate_complain(line, word, "this belongs to a proxy=, and stands behind it");
+    if (!is_token(word, ".-_:,/[]"))
+        return gate_complain(line, word,
+                             "say hosts and domains, such as no-proxy=localhost,.example.com");
+    ((gate_proxy *)place(line, slot))->exceptions = word;
+    return NULL;
 }
 
 const char *gate_read_cookie(gate_line *line, const gate_slot *slot, const char *word)
@@ -172,6 +194,45 @@ const char *gate_read_file(gate_line *line, const gate_slot *slot, const char *w
         return problem;
     apr_file_close(file);
     return set_text(line, slot, ap_server_root_relative(line->pool, word));
+}
+
+/* The keys are no secret, but whoever writes them makes tokens. */
+static const char *check_keys(const gate_line *line, const char *path, apr_file_t *file,
+                              const char **text)
+{
+    char *bytes = apr_palloc(line->pool, GATE_JWKS_MAX_BYTES + 1);
+    const gate_jwks *keys;
+    apr_finfo_t info;
+    apr_size_t len = 0;
+
+    if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file) != APR_SUCCESS ||
+        info.filetype != APR_REG)
+        return gate_complain(line, path, "this is no plain file");
+    if (info.protection & APR_FPROT_WWRITE)
+        return gate_complain(line, path,
+                             "others can write this file, and so make tokens; say chmod o-w to it");
+    if (apr_file_read_full(file, bytes, GATE_JWKS_MAX_BYTES + 1, &len) != APR_EOF)
+        return gate_complain(line, path, "no key set is larger than %d bytes", GATE_JWKS_MAX_BYTES);
+    keys = gate_jwks_read(line->pool, (gate_span){bytes, len});
+    if (!keys || !keys->count)
+        return gate_complain(line, path,
+                             "this file is to hold a JSON Web Key Set (RFC 7517 section 5) with a "
+                             "public key in it that can check signatures");
+    bytes[len] = '\0';
+    *text = bytes;
+    return NULL;
+}
+
+const char *gate_read_key_set(gate_line *line, const char *path, const char **text)
+{
+    apr_file_t *file;
+    const char *problem = open_file(line, path, &file);
+
+    if (problem)
+        return problem;
+    problem = check_keys(line, path, file, text);
+    apr_file_close(file);
+    return problem;
 }
 
 /* Looks at the open file and not at its name: what is checked is what is read. */
@@ -242,7 +303,8 @@ static const char *read_command(const gate_line *line, const char *command, cons
     return NULL;
 }
 
-const char *gate_read_secret(gate_line *line, const gate_slot *slot, const char *word)
+/* The secret that a word names, in the line's pool; or the word itself. */
+static const char *read_reference(const gate_line *line, const char *word, const char **text)
 {
     const char *secret = word, *problem = NULL;
 
@@ -256,7 +318,34 @@ const char *gate_read_secret(gate_line *line, const gate_slot *slot, const char 
     if (!problem && (!*secret || gate_span_has_control(gate_span_of(secret))))
         problem =
             gate_complain(line, NULL, "the secret is empty, or has a control character in it");
-    return problem ? problem : set_text(line, slot, apr_pstrdup(line->pool, secret));
+    if (!problem)
+        *text = secret == word ? word : apr_pstrdup(line->pool, secret);
+    return problem;
+}
+
+const char *gate_read_secret(gate_line *line, const gate_slot *slot, const char *word)
+{
+    const char *secret, *problem = read_reference(line, word, &secret);
+
+    return problem ? problem : set_text(line, slot, secret);
+}
+
+/* RFC 7617 section 2: the user ends at the first colon. */
+const char *gate_read_proxy_auth(gate_line *line, const gate_slot *slot, const char *word)
+{
+    const char *secret, *problem;
+
+    if (!has_proxy(line, slot))
+        return gate_complain(line, NULL, "proxy-auth= belongs to a proxy=, and stands behind it");
+    problem = read_reference(line, word, &secret);
+    if (problem)
+        return problem;
+    if (secret == word || !strchr(secret, ':'))
+        return gate_complain(line, NULL,
+                             "proxy-auth= is file:PATH, env:NAME or exec:COMMAND, where "
+                             "user:password is");
+    ((gate_proxy *)place(line, slot))->credentials = secret;
+    return NULL;
 }
 
 const char *gate_read_key_file(gate_line *line, const gate_slot *slot, const char *word)

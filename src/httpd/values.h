@@ -51,7 +51,9 @@ gate_reader gate_read_text;      /* const char *: visible characters */
 gate_reader gate_read_issuer;    /* const char *: an address without query */
 gate_reader gate_read_origin;    /* const char *: "https://host[:port]", made canonical */
 gate_reader gate_read_path;      /* const char *: "/oidc-gate" */
-gate_reader gate_read_proxy;     /* const char *: an address, or "none" */
+gate_reader gate_read_proxy;     /* gate_proxy: an address, or "none" */
+gate_reader gate_read_proxy_auth; /* gate_proxy: user:password, by file:, env: or exec: */
+gate_reader gate_read_no_proxy;  /* gate_proxy: hosts that are reached without it */
 gate_reader gate_read_file;      /* const char *: a file that can be read, relative to ServerRoot */
 gate_reader gate_read_cookie;    /* const char *: a cookie's name */
 gate_reader gate_read_secret;    /* const char *: file:, env:, exec: or itself */
@@ -99,5 +101,9 @@ typedef struct gate_preset_row {
 const gate_preset_row *gate_preset_next(const char *preset, const gate_preset_row *row);
 /* "kong, remote", in p. */
 const char *gate_preset_names(apr_pool_t *p);
+
+/* What a file with a key set holds, be it relative to ServerRoot; in the line's pool. NULL, or what
+ * is wrong with it. */
+const char *gate_read_key_set(gate_line *line, const char *path, const char **text);
 
 #endif

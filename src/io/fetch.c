@@ -25,6 +25,7 @@
 #include <apr_time.h>
 #include <curl/curl.h>
 
+#include "base/base64url.h"
 #include "base/seal.h"
 
 #define IDLE_HANDLES_MAX     64
@@ -193,7 +194,6 @@ static const struct {
     const char *value;
 } texts[] = {
     {CURLOPT_PROTOCOLS_STR, "http,https"},
-    {CURLOPT_NOPROXY, ""}, /* NULL would mean the environment's */
     {CURLOPT_USERAGENT, "mod_oidc_gate"},
 };
 
@@ -307,6 +307,17 @@ static long at_least_one(int ms)
     return ms > 0 ? ms : 1; /* to libcurl, 0 means for ever */
 }
 
+/* The header is for the proxy alone: libcurl sends it with CONNECT, or where the proxy itself is
+ * asked, and to no server. As a user and password of its own it would percent-decode them. */
+static bool set_proxy(CURL *curl, const gate_fetch_limits *limits, struct curl_slist *headers)
+{
+    return curl_easy_setopt(curl, CURLOPT_PROXY, limits->proxy ? limits->proxy : "") == CURLE_OK &&
+           /* NULL would mean the environment's. */
+           curl_easy_setopt(curl, CURLOPT_NOPROXY, limits->no_proxy ? limits->no_proxy : "") ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROXYHEADER, headers->data ? headers : NULL) == CURLE_OK;
+}
+
 static bool set_limits(CURL *curl, const gate_fetch_limits *limits)
 {
     return curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, at_least_one(limits->connect_ms)) ==
@@ -314,7 +325,6 @@ static bool set_limits(CURL *curl, const gate_fetch_limits *limits)
            curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, at_least_one(limits->total_ms)) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)limits->max_body) ==
                CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXY, limits->proxy ? limits->proxy : "") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSLCERT, limits->client_cert) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSLKEY, limits->client_key) == CURLE_OK;
 }
@@ -330,10 +340,11 @@ static bool set_method(CURL *curl, const gate_question *question)
            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text) == CURLE_OK;
 }
 
-static bool prepare(transfer *t, struct curl_slist *headers)
+static bool prepare(transfer *t, struct curl_slist *headers, struct curl_slist *proxy_headers)
 {
     CURL *curl = t->by->curl;
-    return set_limits(curl, t->limits) && set_method(curl, t->question) &&
+    return set_limits(curl, t->limits) && set_proxy(curl, t->limits, proxy_headers) &&
+           set_method(curl, t->question) &&
            curl_easy_setopt(curl, CURLOPT_URL, t->question->url) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, t->by->keep_seconds) == CURLE_OK &&
@@ -422,6 +433,7 @@ static void forget(handle *h, apr_size_t body_bytes)
     }
     curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, NULL);
     curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_PROXYHEADER, NULL);
     curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
 }
 
@@ -441,7 +453,7 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
 {
     char no_expect[] = "Expect:";
     struct curl_slist headers[3] = {{.data = no_expect}};
-    struct curl_slist *last = headers;
+    struct curl_slist *last = headers, proxy_header = {.data = NULL};
     if (t->question->accept) {
         last->next = last + 1;
         last++;
@@ -452,8 +464,12 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
         last++;
         last->data = apr_pstrcat(p, "Authorization: ", t->question->authorization, NULL);
     }
+    if (t->limits->proxy_credentials)
+        proxy_header.data =
+            apr_pstrcat(p, "Proxy-Authorization: Basic ",
+                        gate_base64_encode(p, gate_span_of(t->limits->proxy_credentials)), NULL);
     *message = "libcurl refused a setting";
-    if (!prepare(t, headers))
+    if (!prepare(t, headers, &proxy_header))
         return GATE_INTERNAL;
     CURLcode result = curl_easy_perform(t->by->curl);
     gate_reason reason = reason_of(result);

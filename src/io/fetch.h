@@ -15,6 +15,8 @@ typedef struct gate_fetch_limits {
     apr_size_t max_body;     /* bytes of the answer's body */
     const char *ca_file;     /* NULL: the system's */
     const char *proxy;       /* NULL: none, whatever the environment says */
+    const char *proxy_credentials; /* "user:password", for the proxy alone; NULL: none */
+    const char *no_proxy; /* hosts and domains reached without it, parted by commas; NULL: none */
     const char *client_cert; /* for tls_client_auth, else NULL */
     const char *client_key;
 } gate_fetch_limits;

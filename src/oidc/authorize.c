@@ -9,9 +9,9 @@
 /* "request" and "request_uri" would have the provider overlook all that stands beside them (OIDC
  * Core section 6). */
 static const char *const owned[] = {
-    "response_type", "client_id",      "redirect_uri",          "scope",   "state",
-    "nonce",         "code_challenge", "code_challenge_method", "request", "request_uri",
-    "response_mode",
+    "response_type", "client_id",   "redirect_uri",   "scope",
+    "state",         "nonce",       "code_challenge", "code_challenge_method",
+    "request",       "request_uri", "response_mode",
 };
 
 bool gate_authorize_owns(const char *name)

@@ -8,11 +8,30 @@
 
 #define ANSWER_MAX_BYTES (256 * 1024)
 
-gate_form *gate_introspection_form(apr_pool_t *p, gate_span token)
+static const char *const owned[] = {
+    "token", "client_id", "client_secret", "client_assertion", "client_assertion_type",
+};
+
+bool gate_introspection_owns(const char *name)
+{
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        if (strcmp(name, owned[i]) == 0)
+            return true;
+    return false;
+}
+
+gate_form *gate_introspection_form(apr_pool_t *p, gate_span token, const gate_form *extra)
 {
     gate_form *form = gate_form_make(p);
     gate_form_add(form, "token", token);
-    gate_form_add_text(form, "token_type_hint", "access_token");
+    if (!extra || !gate_form_get(extra, "token_type_hint").ptr)
+        gate_form_add_text(form, "token_type_hint", "access_token");
+    for (int i = 0; extra && i < extra->pairs->nelts; i++) {
+        const gate_pair *pair = &APR_ARRAY_IDX(extra->pairs, i, gate_pair);
+        const char *name = gate_span_dup(p, pair->name);
+        if (!gate_introspection_owns(name))
+            gate_form_add(form, name, pair->value);
+    }
     return form;
 }
 

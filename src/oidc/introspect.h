@@ -9,8 +9,13 @@
 #include "base/message.h"
 #include "base/reason.h"
 
-/* The form: token, token_type_hint=access_token (section 2.1). */
-gate_form *gate_introspection_form(apr_pool_t *p, gate_span token);
+/* The form: token, token_type_hint=access_token (section 2.1), and `extra`
+ * (OIDCGateIntrospectionParam; NULL for none), which may say another hint, but nothing else that
+ * the gate says itself. */
+gate_form *gate_introspection_form(apr_pool_t *p, gate_span token, const gate_form *extra);
+
+/* Whether the gate sets a parameter of that name itself, so that no configuration may. */
+bool gate_introspection_owns(const char *name);
 
 typedef struct gate_introspection_want {
     const char *issuer;           /* compared where the answer has iss; NULL: not compared */

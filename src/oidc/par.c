@@ -31,7 +31,7 @@ static gate_reason refused(apr_pool_t *p, int status, const json_t *object, cons
 }
 
 gate_reason gate_par_read(apr_pool_t *p, const gate_answer *answer, const char **request_uri,
-                           const char **detail)
+                          const char **detail)
 {
     const json_t *object = gate_json_object(p, answer->body, ANSWER_MAX_BYTES);
     apr_int64_t seconds;

@@ -44,11 +44,10 @@ static json_t *words(gate_span text)
 
 const char *gate_resource_document(apr_pool_t *p, const gate_resource *resource)
 {
-    json_t *document =
-        gate_json_own(p, json_pack("{s:s, s:[s], s:o}", "resource", resource->identifier,
-                                   "authorization_servers", resource->issuer,
-                                   "bearer_methods_supported",
-                                   words(gate_span_of(resource->methods))));
+    json_t *document = gate_json_own(p, json_pack("{s:s, s:[s], s:o}", "resource",
+                                                  resource->identifier, "authorization_servers",
+                                                  resource->issuer, "bearer_methods_supported",
+                                                  words(gate_span_of(resource->methods))));
 
     if (!document)
         return NULL;

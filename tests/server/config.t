@@ -16,6 +16,8 @@ write_file("$dir/writable", "s3cret-web\n", 0602);
 write_file("$dir/empty", "\n", 0600);
 write_file("$dir/two", "one\ntwo\n", 0600);
 write_file("$dir/long", 'x' x 5000, 0600);
+write_file("$dir/proxy", "gate:s3cret\n", 0600);
+write_file("$dir/no-keys", '{"keys":[{"kty":"oct","k":"AAAA"}]}', 0644);
 write_file("$dir/key", 'k' x 32 . "\n", 0600);
 write_file("$dir/short", 'k' x 31, 0600);
 write_file("$dir/rsa.pem", slurp(key_file('rsa1')), 0600);
@@ -117,6 +119,10 @@ END
     'an issuer by http, if it is to be so'
         => app(issuer => 'OIDCGateIssuer http://id.example.com/',
         more => 'OIDCGateInsecure http-issuer'),
+    'a proxy with all that belongs to it' => app(more
+        => "OIDCGateHTTP proxy=http://p.example.com:3128 proxy-auth=file:$dir/proxy no-proxy=localhost,.example.com,10.0.0.0/8"),
+    'keys from a file'                    => app(more
+        => "OIDCGateEndpoint jwks file:" . Apache::Test::vars('stage') . '/tests/lib/keys/jwks.json'),
     'keys'                               => app(more
         => "OIDCGateSecretKey file:$dir/key file:$dir/key"),
     'stores'                             => app(more
@@ -215,6 +221,22 @@ my @refused = (
     'OIDCGateLogout redirect=//evil.example/'    => qr/a path on this host/,
     'OIDCGateLogout redirect=/\\\\evil.example'  => qr/a path on this host/,
     'OIDCGateLogout redirect=bye'                => qr/a path on this host/,
+    'OIDCGateHTTP proxy=http://u:p@proxy.example.com'
+        => qr/OIDCGateHTTP: a proxy is an address.*proxy-auth=/,
+    'OIDCGateHTTP no-proxy=localhost'
+        => qr/OIDCGateHTTP localhost: this belongs to a proxy=/,
+    'OIDCGateHTTP proxy=none no-proxy=localhost' => qr/this belongs to a proxy=/,
+    "OIDCGateHTTP proxy=http://p:1 'no-proxy=a b'" => qr/say hosts and domains/,
+    'OIDCGateHTTP proxy-auth=env:HOME'           => qr/OIDCGateHTTP: proxy-auth= belongs to/,
+    'OIDCGateHTTP proxy=http://p:1 proxy-auth=user:password'
+        => qr/OIDCGateHTTP: proxy-auth= is file:PATH, env:NAME or exec:COMMAND/,
+    "OIDCGateHTTP proxy=http://p:1 proxy-auth=file:$dir/key" => qr/where user:password is/,
+    'OIDCGateIntrospectionParam token x'         => qr/the gate sets this parameter itself/,
+    "OIDCGateEndpoint jwks file:$dir/none"       => qr{$dir/none cannot be read},
+    "OIDCGateEndpoint jwks file:$dir/key"        => qr/to hold a JSON Web Key Set/,
+    "OIDCGateEndpoint jwks file:$dir/no-keys"    => qr/with a public key in it/,
+    "OIDCGateEndpoint jwks file:$dir/writable"   => qr/others can write this file, and so make tokens/,
+    "OIDCGateEndpoint token file:$dir/key"       => qr/an endpoint is an address/,
     'OIDCGateHTTP proxy=proxy.example.com:3128'
         => qr/OIDCGateHTTP proxy.example.com:3128: a proxy is an address/,
 

@@ -233,6 +233,11 @@ static void test_introspection(void)
        "it is asked about that token");
     is(op.at[OP_INTROSPECTION].authorization, "Basic Yy1hcHA6Yy1hcHAtc2VjcmV0",
        "by the gate's client");
+    s->introspection_params = gate_form_make(the.pool);
+    gate_form_add_text((gate_form *)(uintptr_t)s->introspection_params, "realm", "x");
+    present(s, "good-2");
+    is(op.at[OP_INTROSPECTION].form, "token=good-2&token_type_hint=access_token&realm=x",
+       "with what is configured beside it");
 }
 
 static void test_introspection_cached(void)

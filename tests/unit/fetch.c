@@ -411,6 +411,19 @@ static void test_proxies(void)
     outcome o = ask(fetcher, &elsewhere, &limits);
     ok(o.reason == GATE_OK && sent("GET http://elsewhere.invalid/ok HTTP/1.1\r\n"),
        "the proxy that is set does, whatever no_proxy says");
+    ok(!sent("\r\nProxy-Authorization:"), "it is told no name where none is set");
+    limits.proxy_credentials = "gate%41:p:%20w";
+    o = ask(fetcher, &elsewhere, &limits);
+    ok(o.reason == GATE_OK && sent("\r\nProxy-Authorization: Basic Z2F0ZSU0MTpwOiUyMHc=\r\n"),
+       "name and password are sent to it as they are");
+    const gate_question here = {.url = at("/ok")};
+    limits.no_proxy = "localhost,127.0.0.1,.example";
+    o = ask(fetcher, &here, &limits);
+    ok(o.reason == GATE_OK && sent("GET /ok HTTP/1.1\r\n") && !sent("Proxy-Authorization"),
+       "hosts that are reached without it are told nothing");
+    limits.no_proxy = limits.proxy_credentials = NULL;
+    o = ask(fetcher, &elsewhere, &limits);
+    ok(o.reason == GATE_OK && !sent("Proxy-Authorization"), "nor is the proxy any more");
     limits.proxy = NULL;
     o = ask(fetcher, &elsewhere, &limits);
     ok(o.reason != GATE_OK, "... and is not used when it is set no longer");

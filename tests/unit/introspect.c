@@ -132,12 +132,30 @@ static void test_secrets(void)
         }
 }
 
+static void test_question(void)
+{
+    gate_form *extra = gate_form_make(p);
+
+    is(gate_form_text(gate_introspection_form(p, GATE_SPAN("a+b"), NULL)),
+       "token=a%2Bb&token_type_hint=access_token", "the question");
+    gate_form_add_text(extra, "realm", "x&y");
+    gate_form_add_text(extra, "token", "evil");
+    gate_form_add_text(extra, "client_id", "evil");
+    is(gate_form_text(gate_introspection_form(p, GATE_SPAN("a"), extra)),
+       "token=a&token_type_hint=access_token&realm=x%26y", "with what is configured, and only that");
+    gate_form_add_text(extra, "token_type_hint", "jwt");
+    is(gate_form_text(gate_introspection_form(p, GATE_SPAN("a"), extra)),
+       "token=a&realm=x%26y&token_type_hint=jwt", "the hint may be another");
+    ok(gate_introspection_owns("token") && gate_introspection_owns("client_secret") &&
+           !gate_introspection_owns("token_type_hint"),
+       "what the gate sets itself");
+}
+
 int main(void)
 {
     apr_initialize();
     apr_pool_create(&p, NULL);
-    is(gate_form_text(gate_introspection_form(p, GATE_SPAN("a+b"))),
-       "token=a%2Bb&token_type_hint=access_token", "the question");
+    test_question();
     test_answers();
     test_wants();
     test_secrets();

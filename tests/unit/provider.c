@@ -417,6 +417,28 @@ static void test_store_away_in_flood(void)
     is(verify(token()), "unknown_kid", "and an unknown key is unknown");
 }
 
+/* Keys that are in the configuration: nobody is asked for others, whatever a token wants. */
+static void test_given_keys(void)
+{
+    gate_provider_options options;
+    gate_provider *fetched;
+
+    world_begin();
+    fetched = the.app.provider;
+    options = *gate_provider_says(fetched);
+    options.keys = op_jwks();
+    the.app.provider = gate_provider_make(the.pool, &options);
+    is(verify(token()), "ok", "a token that they fit is good");
+    is(verify_offline(token()), "ok", "at a glance too");
+    op.kid = "k2";
+    is(verify(token()), "unknown_kid", "one of another key is not");
+    ok(op_calls() == 0, "and nobody was asked");
+    gate_provider_tend(request_at("GET", "/", false), &the.gate, the.app.provider);
+    ok(op.at[OP_JWKS].calls == 0, "nor later on");
+    options.keys = "{}";
+    ok(!gate_provider_make(the.pool, &options), "what is no key set makes no provider");
+}
+
 static void test_keys_away(void)
 {
     world_begin();
@@ -736,6 +758,7 @@ int main(void)
     test_rotation_without_kid();
     test_flood();
     test_store_away_in_flood();
+    test_given_keys();
     test_keys_away();
     test_offline();
     test_foreign_document();
