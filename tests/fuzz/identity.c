@@ -5,6 +5,8 @@
 
 #include <apr_strings.h>
 
+#include "gate/claim_text.h"
+
 static const char *const asked[] = {"iss",    "sub",      "email",    "groups",     "a",
                                     "a.b",    "a.b.c",    "id:email", "userinfo:a", "at:iss",
                                     "at:sub", "at:a.b.c", "id:"};
@@ -76,6 +78,23 @@ static void find_again(const gate_identity *identity, const char *pinned, const 
     FUZZ_CHECK(type == GATE_VALUE_STRING && gate_span_equal(text, told));
 }
 
+/* What may stand in a header can break none. */
+static void write_out(apr_pool_t *p, const gate_identity *identity)
+{
+    for (int i = 0; i < ASKED; i++) {
+        gate_claim_name name;
+        gate_claim claim;
+        if (!gate_claim_name_read(gate_span_of(asked[i]), &name) ||
+            !gate_claim_find_for_rule(identity, &name, &claim))
+            continue;
+        FUZZ_CHECK(!gate_span_has_control(gate_span_of(gate_claim_text(p, &claim))));
+        const apr_array_header_t *texts = gate_claim_texts(p, &claim);
+        FUZZ_CHECK(texts->nelts <= claim.count);
+        for (int j = 0; j < texts->nelts; j++)
+            FUZZ_CHECK(!gate_span_has_control(gate_span_of(APR_ARRAY_IDX(texts, j, const char *))));
+    }
+}
+
 static void try_input(apr_pool_t *p, gate_span input)
 {
     open_bytes(input);
@@ -88,4 +107,5 @@ static void try_input(apr_pool_t *p, gate_span input)
     json_object_foreach(claims, name, value)
         find_again(identity, apr_pstrcat(p, "at:", name, NULL), value);
     read_all(identity);
+    write_out(p, identity);
 }

@@ -475,6 +475,34 @@ static void refused_records(apr_pool_t *p)
        "over the limit neither");
 }
 
+/* A client's subject is no person's. */
+static void barred(apr_pool_t *p)
+{
+    static const char *const names[] = {"sub", "at:sub"};
+    const gate_claim_set set = {GATE_SOURCE_ACCESS_TOKEN,
+                                gate_json_own(p, json_loads("{\"sub\":\"x\",\"a\":1}", 0, NULL))};
+    for (int is_client = 0; is_client <= 1; is_client++) {
+        const gate_identity_facts facts = {.subject = GATE_SPAN("x"), .is_client = is_client};
+        gate_span bytes = {NULL, 0};
+        gate_identity_make(p, &facts, &set, 1, &bytes);
+        const gate_identity *identity = gate_identity_open(bytes);
+        gate_claim_name name;
+        gate_claim claim;
+        for (size_t i = 0; i < COUNT(names); i++) {
+            gate_claim_name_read(gate_span_of(names[i]), &name);
+            ok(gate_claim_is_barred(identity, &name) == is_client, "%s of %s", names[i],
+               is_client ? "a client is barred" : "a person is not");
+            ok(gate_claim_find_for_rule(identity, &name, &claim) == !is_client,
+               "and rules find it accordingly");
+            ok(gate_claim_find(identity, &name, &claim), "though it is there");
+        }
+        gate_claim_name_read(GATE_SPAN("a"), &name);
+        ok(gate_claim_find_for_rule(identity, &name, &claim), "any other claim is found");
+        ok(!gate_claim_find_for_rule(NULL, &name, &claim) && !gate_claim_is_barred(NULL, &name),
+           "but not of nobody");
+    }
+}
+
 int main(void)
 {
     apr_pool_t *p;
@@ -494,6 +522,7 @@ int main(void)
     nul_within(p);
     broken_records(p);
     refused_records(p);
+    barred(p);
     apr_pool_destroy(p);
     apr_terminate();
     return tap_done();
