@@ -261,8 +261,11 @@ static int judge(request_rec *r, gate_state *state)
         apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     if (step_up)
         return ask_to_step_up(r, state);
-    if (!state->rule_reason)
+    if (!state->rule_reason) {
         state->rule_reason = GATE_RULE_REFUSED;
+        state->rule_detail =
+            "it is a rule of another module; LogLevel authz_core:debug shows which";
+    }
     return gate_deny(r, state, state->rule_reason, gate_reason_get(state->rule_reason)->status);
 }
 

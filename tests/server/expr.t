@@ -42,6 +42,7 @@ RequestHeader set X-Too-Early "expr=<%{OIDC:sub}>" early
     RequestHeader set X-Url    "expr=<%{OIDC:https://x.io/level}>"
     RequestHeader set X-Sub    "expr=<%{OIDC:sub}>"
     RequestHeader set X-Missing "expr=<%{OIDC:nowhere}>"
+    RequestHeader set X-Escaped "expr=%{escape:%{OIDC:email}}"
     RequestHeader set X-Staff  yes "expr='staff' in OIDC('groups')"
     Header        set X-Mine   "expr=<%{OIDC:email}>"
 </Location>
@@ -147,6 +148,7 @@ row 'a list is its members, and no member reads like two' => sub {
 row 'a claim cannot put lines into a header' => sub {
     my $answer = with_claims('/headers/x', email => "a\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1", groups => ["b\nX-Evil: 2", "\x7f\t"]);
     is told('X-Mail'), 'a\x0d\x0aX-Evil: 1\x0d\x0a\x0d\x0aGET /evil HTTP/1.1', 'it stays one line';
+    is told('X-Escaped'), 'a%5cx0d%5cx0aX-Evil:%201%5cx0d%5cx0a%5cx0d%5cx0aGET%20/evil%20HTTP/1.1', 'nor is it one for a function of httpd';
     is told('X-Groups'), '<b\x0aX-Evil: 2,\x7f\x09>', 'so does a member';
     is told('X-Evil'), '', 'there is no other header';
     ok !defined $answer->header('X-Evil'), 'nor in the answer';

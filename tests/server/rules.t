@@ -131,7 +131,7 @@ OIDCGateClientSecret  file:@secrets@/c-web
 
 <Location /long>
     Use Guarded
-    Require oidc-claim groups:staff
+    Require oidc-claim groups:staff groups~(?i)^boss$
 </Location>
 
 # An expression that a caller can lead astray for longer than PCRE goes on; behind it what is to be found.
@@ -150,6 +150,14 @@ OIDCGateClientSecret  file:@secrets@/c-web
         Require claim name:x
         Require claim name~^(?:a+)+!|banned$
         Require claim groups:staff
+    </RequireAny>
+</Location>
+
+<Location /theirs>
+    Use Guarded
+    <RequireAny>
+        Require user bob
+        Require ip 192.0.2.1
     </RequireAny>
 </Location>
 
@@ -257,7 +265,9 @@ row 'Require oidc-method' => sub {
     is why(), 'rule_refused: oidc-method code: the method is bearer', 'the log';
     is asks('/long/x', groups => 'staff'), 200, 'and rules by their long names';
     is asks('/long/x'), 403, 'refuse too';
-    is deny_line('claim_missing')->{rule}, 'claim groups:staff', 'by their short ones';
+    is deny_line('claim_missing')->{rule}, 'claim groups:staff groups~(?i)^boss$', 'by their short ones';
+    is asks('/long/x', groups => 'Boss'), 200, 'an expression may ignore case';
+    is asks('/long/x', groups => 'Staff'), 403, 'a value does not';
 };
 
 row 'an expression that gives up refuses, in whatever container' => sub {
@@ -268,6 +278,14 @@ row 'an expression that gives up refuses, in whatever container' => sub {
     like why(), qr/^rule_undecided: claim name~.*: name is 'aaaa/, 'the log';
     is asks('/astray-any/x', name => $long, groups => 'staff'), 403, 'nor is 500 the answer';
     is deny_line('rule_undecided')->{status}, 403, 'the log';
+};
+
+row "a rule of httpd's own refuses somebody" => sub {
+    is asks('/theirs/x', sub => 'alice'), 403;
+    my $line = deny_line('rule_refused');
+    like $line->{detail}, qr/another module; LogLevel authz_core:debug/, 'the log says where to look';
+    ok !defined $line->{rule}, 'and blames no gate rule';
+    is asks('/theirs/x', sub => 'bob'), 200, 'or lets pass';
 };
 
 row 'a .htaccess has its rules, and its negations are no way in' => sub {
