@@ -70,10 +70,15 @@ static gate_reason judge_jwt(judging *j)
     gate_reason reason =
         gate_jwt_read(j->q->pool, j->token, j->s->algorithms & GATE_ALGS_ASYMMETRIC, &jwt);
 
-    if (reason == GATE_OK)
+    gate_trace_add(j->q->trace, "the token's form and algorithm", NULL, reason, NULL);
+    if (reason == GATE_OK) {
         reason = gate_provider_verify(j->q, j->w, j->s->provider, jwt, &j->detail);
-    if (reason == GATE_OK)
+        gate_trace_add(j->q->trace, "signature", NULL, reason, j->detail);
+    }
+    if (reason == GATE_OK) {
         reason = gate_access_token_check(j->q->pool, jwt, &want, &j->expires, &j->detail);
+        gate_trace_add(j->q->trace, "kind, issuer, audience and times", NULL, reason, j->detail);
+    }
     j->tokens.access_expires = j->expires;
     return reason == GATE_OK ? encode(j, jwt->claims) : reason;
 }
@@ -90,6 +95,7 @@ static gate_reason glance(judging *j)
             GATE_OK)
         return GATE_OK;
     reason = gate_provider_verify_offline(j->q, j->w, j->s->provider, jwt);
+    gate_trace_add(j->q->trace, "signature, with the keys at hand", NULL, reason, NULL);
     if (reason == GATE_OK) {
         reason = gate_jwt_check_times(jwt->claims, j->q->now, j->s->skew, NULL);
         return reason == GATE_TOKEN_EXPIRED || reason == GATE_TOKEN_NOT_YET_VALID ? reason
@@ -115,6 +121,7 @@ static gate_reason introspect(judging *j)
     if (reason == GATE_OK)
         reason =
             gate_introspection_read(j->q->pool, &answer, &want, &claims, &j->expires, &j->detail);
+    gate_trace_add(j->q->trace, "introspection", NULL, reason, j->detail);
     if (reason != GATE_OK)
         return reason;
     j->tokens.introspection = answer.body;
@@ -315,12 +322,15 @@ gate_decision gate_accept(const gate_request *q, const gate_settings *s, gate_wo
     if (!choose_method(s, token, &j.method))
         return gate_refuse(GATE_MALFORMED_TOKEN,
                            "no method of this place takes a token of that form");
+    gate_trace_add(q->trace, "method", gate_method_name(j.method), GATE_OK, NULL);
     cached = (j.method == GATE_METHOD_INTROSPECTION ? s->cache.introspection : s->cache.token) > 0;
     if (!gate_presented_make(&j.presented, s, w, parts, 2))
         return gate_refuse(GATE_INTERNAL, "no digest");
-    if (cached && recall(&j, "hit", &decision))
-        return decision;
-    return judge(&j, cached);
+    if (!cached || !recall(&j, "hit", &decision))
+        decision = judge(&j, cached);
+    gate_trace_add(q->trace, "verdict", decision.cache, decision.reason, decision.detail);
+    decision.filed_under = (gate_filed_under){true, j.presented.lock.filed_under};
+    return decision;
 }
 
 gate_reason gate_accept_verify(const gate_request *q, const gate_settings *s, gate_world *w,

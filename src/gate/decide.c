@@ -32,6 +32,20 @@ static apr_int64_t end_of(const gate_settings *s, const gate_session *session)
     return session->record.expires < here ? session->record.expires : here;
 }
 
+static const char *scheme_text(gate_reason reason, const gate_credential *credential)
+{
+    if (reason != GATE_OK)
+        return "not one credential that can be read";
+    switch (credential->scheme) {
+    case GATE_SCHEME_BEARER:
+        return "Bearer";
+    case GATE_SCHEME_BASIC:
+        return "Basic";
+    default:
+        return "none that is taken here";
+    }
+}
+
 /* A credential that an enabled method takes is judged, and a bad one never falls through to the
  * next method, or to another place where one may stand. False: there is none. */
 static bool judge_credential(const gate_request *q, const gate_settings *s, gate_world *w,
@@ -40,6 +54,8 @@ static bool judge_credential(const gate_request *q, const gate_settings *s, gate
     gate_credential credential;
     const gate_reason reason = gate_credential_find(q, s, &credential);
 
+    if (q->trace)
+        gate_trace_add(q->trace, "credential", scheme_text(reason, &credential), reason, NULL);
     if (reason != GATE_OK)
         *decision = gate_refuse(reason, NULL);
     else if (credential.scheme == GATE_SCHEME_BEARER)
@@ -81,6 +97,8 @@ static gate_reason use_session(const gate_request *q, const gate_settings *s, ga
     if (s->needs || (believed_until && q->now >= believed_until)) {
         tokens = apr_palloc(q->pool, sizeof *tokens);
         reason = open_tokens(q, s, w, session, tokens, detail);
+        gate_trace_add(q->trace, "tokens of the session",
+                       "needed by what is told, or due to be renewed", reason, *detail);
         if (reason != GATE_OK)
             return reason;
     }
@@ -97,6 +115,20 @@ static bool is_dead(gate_reason reason, const gate_session *session)
 {
     return reason == GATE_SESSION_TAMPERED || reason == GATE_REFRESH_FAILED ||
            (reason == GATE_SESSION_EXPIRED && !session->record.value.ptr);
+}
+
+static void trace_nobody(const gate_request *q, const gate_settings *s,
+                         const gate_decision *decision)
+{
+    static const char *const policies[] = {"auto", "login", "401", "pass"};
+
+    if (q->trace)
+        gate_trace_add(
+            q->trace, "nobody",
+            apr_psprintf(q->pool, "OIDCGateOnUnauthenticated %s; %s",
+                         policies[s->on_unauthenticated],
+                         q->is_navigation ? "a browser opens a page" : "no browser opens a page"),
+            decision->reason, decision->detail);
 }
 
 /* Nobody: by policy let through as such, sent to sign in, or asked for a credential. */
@@ -122,6 +154,7 @@ static gate_decision treat_nobody(const gate_request *q, const gate_settings *s,
     case GATE_UNAUTHENTICATED_401:
         break;
     }
+    trace_nobody(q, s, &decision);
     return decision;
 }
 
@@ -140,11 +173,15 @@ gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_wo
 
     if (judge_credential(q, s, w, &decision))
         return decision;
+    session.is_ours = false;
     if (s->methods & 1u << GATE_METHOD_CODE)
         reason = use_session(q, s, w, &session, &decision, &detail);
+    if (reason != GATE_OK)
+        decision = is_nobody(reason) ? treat_nobody(q, s, w, reason) : gate_refuse(reason, detail);
+    if (session.is_ours)
+        decision.filed_under = (gate_filed_under){true, session.lock.filed_under};
     if (reason == GATE_OK)
         return decision;
-    decision = is_nobody(reason) ? treat_nobody(q, s, w, reason) : gate_refuse(reason, detail);
     if (!decision.detail)
         decision.detail = detail;
     if (!q->is_subrequest && is_dead(reason, &session))
@@ -168,8 +205,11 @@ gate_decision gate_decide_step_up(const gate_request *q, const gate_settings *s,
         .step_up = *need,
     };
 
-    if (admitted->method != GATE_METHOD_CODE || !q->is_navigation || q->is_subrequest ||
-        !signs_people_in(s))
-        return gate_refuse(GATE_ACR_UNMET, NULL);
-    return gate_login_begin(q, s, w, &plan);
+    gate_decision decision = gate_refuse(GATE_ACR_UNMET, NULL);
+
+    if (admitted->method == GATE_METHOD_CODE && q->is_navigation && !q->is_subrequest &&
+        signs_people_in(s))
+        decision = gate_login_begin(q, s, w, &plan);
+    decision.filed_under = admitted->filed_under;
+    return decision;
 }

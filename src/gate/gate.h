@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "gate/claims.h"
 #include "gate/template.h"
+#include "gate/trace.h"
 #include "io/fetch.h"
 #include "io/store.h"
 #include "jose/jws.h"
@@ -211,6 +212,7 @@ struct gate_request {
     bool is_subrequest;
     void *context;       /* the adapter's */
     int *provider_calls; /* counts what this request asked the provider */
+    gate_trace *trace;   /* gets each step of the decision; NULL: nobody asks why */
     const char *(*header)(const gate_request *q, const char *name); /* NULL where not sent */
 };
 
@@ -235,6 +237,12 @@ typedef struct gate_tokens {
     apr_int64_t renew_at; /* from then on it is better renewed; 0: never */
 } gate_tokens;
 
+/* Where the record of a credential is filed, or would be; see filed.h. */
+typedef struct gate_filed_under {
+    bool is_known;
+    gate_store_key key;
+} gate_filed_under;
+
 /* The only thing that leaves gate/. */
 typedef struct gate_decision {
     gate_verb verb;
@@ -253,6 +261,7 @@ typedef struct gate_decision {
     int cookie_count;
     int retry_after;   /* seconds; 0: not said */
     const char *cache; /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */
+    gate_filed_under filed_under; /* the credential that was judged */
 } gate_decision;
 
 /* A decision with the verb and status that belong to the reason. */

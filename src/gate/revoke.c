@@ -163,3 +163,30 @@ gate_reason gate_revoked(const gate_request *q, gate_world *w, const gate_identi
         return GATE_SESSION_EXPIRED;
     return look_everywhere(q, w, identity, record);
 }
+
+gate_reason gate_revoked_with_all(const gate_request *q, gate_world *w, const gate_record *record,
+                                  apr_int64_t *since)
+{
+    const gate_ending all = {.issuer = NULL};
+
+    *since = 0;
+    for (int i = 0; i < w->key_count; i++) {
+        gate_store_key key;
+        gate_record ended;
+        apr_int64_t noted;
+
+        if (!file_under(w, i, &all, &key))
+            return GATE_INTERNAL;
+        switch (w->store->get(w->store, GATE_STORE_REVOCATION, &key, q->now, q->pool, &ended)) {
+        case GATE_STORE_DONE:
+            if (gate_pack_number(ended.value, &noted) && noted >= record->created && noted > *since)
+                *since = noted;
+            break;
+        case GATE_STORE_ABSENT:
+            break;
+        default:
+            return GATE_STORE_UNAVAILABLE;
+        }
+    }
+    return GATE_OK;
+}

@@ -29,6 +29,11 @@ gate_reason gate_revoke(const gate_request *q, gate_world *w, const gate_ending 
 gate_reason gate_revoked(const gate_request *q, gate_world *w, const gate_identity *identity,
                          const gate_record *record);
 
+/* When everybody's sessions were ended, where that was after this one began; 0 where not. What can
+ * be said of a session without opening it. STORE_UNAVAILABLE. */
+gate_reason gate_revoked_with_all(const gate_request *q, gate_world *w, const gate_record *record,
+                                  apr_int64_t *since);
+
 /* The tag of that subject's sessions, with the i-th of the world's keys. False where OpenSSL fails.
  */
 bool gate_owner_of(const gate_world *w, int i, gate_span issuer, gate_span subject,

@@ -622,6 +622,15 @@ const char *gate_rule_auth_age(apr_pool_t *p, const char *const *words, const ga
 
 /* -- asking -- */
 
+const char *gate_rule_seen(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p)
+{
+    gate_claim_note note = {.pool = p, .len = 0};
+    if (gate_rule_step_up(rule))
+        return NULL;
+    rule->describe(&note, rule, identity);
+    return gate_note_end(&note);
+}
+
 gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,
                             gate_rule_time time, apr_pool_t *p, const char **detail)
 {
@@ -630,9 +639,7 @@ gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity
     const gate_reason reason = rule->check(rule, identity);
     if (reason == GATE_OK || !detail)
         return reason;
-    gate_claim_note note = {.pool = p, .len = 0};
-    rule->describe(&note, rule, identity);
-    *detail = gate_note_end(&note);
+    *detail = gate_rule_seen(rule, identity, p);
     return reason;
 }
 

@@ -86,6 +86,10 @@ typedef struct gate_rule_time {
 gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,
                             gate_rule_time time, apr_pool_t *p, const char **detail);
 
+/* What the claims that the rule asks for are, in the words of a refusal, whether it refuses or not.
+ * In p. NULL for rules about signing in. */
+const char *gate_rule_seen(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p);
+
 /* What a scope rule would need, as a challenge says it (its first alternative: "a b"); NULL for
  * other rules. */
 const char *gate_rule_scope_needed(const gate_rule *rule);

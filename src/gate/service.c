@@ -17,6 +17,7 @@ typedef struct serving {
     gate_world *w;
     const gate_credential *credential;
     gate_presented presented;
+    bool is_filed;      /* presented is made */
     gate_span identity; /* for the store */
     gate_tokens tokens;
     const char *detail;
@@ -113,6 +114,9 @@ static gate_decision answer(const serving *v, gate_reason reason, const gate_ide
 
     decision.method = GATE_METHOD_CLIENT_CREDENTIALS;
     decision.cache = cache;
+    gate_trace_add(v->q->trace, "client", cache, reason, v->detail);
+    if (v->is_filed)
+        decision.filed_under = (gate_filed_under){true, v->presented.lock.filed_under};
     if (reason != GATE_OK)
         return decision;
     decision.verb = GATE_ADMIT;
@@ -160,6 +164,7 @@ gate_decision gate_serve(const gate_request *q, const gate_settings *s, gate_wor
         return answer(&v, GATE_INVALID_CLIENT, NULL, NULL, NULL);
     if (!gate_presented_make(&v.presented, s, w, parts, 4))
         return gate_refuse(GATE_INTERNAL, "no digest");
+    v.is_filed = true;
     if (recall(&v, "hit", &decision))
         return decision;
     v.presented.guessed_at =

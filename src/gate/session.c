@@ -33,12 +33,12 @@ static bool derive(const gate_settings *s, const char *bytes, gate_record_lock *
            gate_key_derive(&lock->key, (gate_span){bytes + ID_BYTES, SECRET_BYTES}, "session");
 }
 
-static gate_reason read_cookie(const gate_request *q, const gate_settings *s,
-                               gate_record_lock *lock)
+static gate_reason read_cookie(const gate_request *q, const gate_settings *s, gate_session *session)
 {
     const gate_span header = gate_span_of(q->header(q, "Cookie"));
     gate_span text, bytes;
 
+    session->is_ours = false;
     switch (gate_cookie_find(header, gate_span_of(gate_session_cookie_name(q->pool, s)), &text)) {
     case GATE_COOKIE_NONE:
         return GATE_NO_CREDENTIAL;
@@ -49,7 +49,8 @@ static gate_reason read_cookie(const gate_request *q, const gate_settings *s,
     }
     if (text.len != COOKIE_CHARS || !gate_base64url_decode(q->pool, text, &bytes))
         return GATE_SESSION_TAMPERED;
-    return derive(s, bytes.ptr, lock) ? GATE_OK : GATE_INTERNAL;
+    session->is_ours = derive(s, bytes.ptr, &session->lock);
+    return session->is_ours ? GATE_OK : GATE_INTERNAL;
 }
 
 gate_reason gate_session_check(const gate_request *q, gate_world *w, gate_session *session)
@@ -63,14 +64,27 @@ gate_reason gate_session_check(const gate_request *q, gate_world *w, gate_sessio
     return reason;
 }
 
-gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
-                              gate_session *session)
+/* Notes what was found in the store, and how old it is. */
+static gate_reason trace_record(const gate_request *q, const gate_settings *s,
+                                const gate_session *session, gate_reason reason)
 {
-    gate_reason reason = read_cookie(q, s, &session->lock);
+    const char *seen = "nothing is filed: it has expired, or was ended, or never was";
 
-    session->record = (gate_record){.version = 0};
-    if (reason != GATE_OK)
+    if (!q->trace)
         return reason;
+    if (session->record.value.ptr)
+        seen = apr_psprintf(q->pool,
+                            "begun %" APR_INT64_T_FMT " s ago, seen %" APR_INT64_T_FMT
+                            " s ago; idle=%d, and lifetime=%d here",
+                            q->now - session->record.created, q->now - session->record.seen,
+                            (int)session->record.idle, s->session.lifetime);
+    gate_trace_add(q->trace, "session record", seen, reason, NULL);
+    return reason;
+}
+
+static gate_reason read_record(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_session *session)
+{
     switch (w->store->get(w->store, GATE_STORE_SESSION, &session->lock.filed_under, q->now, q->pool,
                           &session->record)) {
     case GATE_STORE_DONE:
@@ -83,11 +97,25 @@ gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gat
     /* The place that is asked for may be stricter than the one where the session began. */
     if (q->now >= session->record.created + s->session.lifetime)
         return GATE_SESSION_EXPIRED;
-    reason =
-        gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity);
+    return gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity);
+}
+
+gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
+                              gate_session *session)
+{
+    gate_reason reason = read_cookie(q, s, session);
+
+    session->record = (gate_record){.version = 0};
+    if (q->trace)
+        gate_trace_add(q->trace, "session cookie", gate_session_cookie_name(q->pool, s), reason,
+                       NULL);
+    if (reason == GATE_OK)
+        reason = trace_record(q, s, session, read_record(q, s, w, session));
     if (reason != GATE_OK)
         return reason;
-    return gate_session_check(q, w, session);
+    reason = gate_session_check(q, w, session);
+    gate_trace_add(q->trace, "sessions ended by others", NULL, reason, NULL);
+    return reason;
 }
 
 static const char *cookie_text(const gate_request *q, const gate_settings *s, const char *value,

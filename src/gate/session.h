@@ -10,6 +10,7 @@
 
 typedef struct gate_session {
     gate_record_lock lock;
+    bool is_ours;       /* its cookie reads like one of ours, and lock is made from it */
     gate_record record; /* as the store gave it */
     const gate_identity *identity;
 } gate_session;

@@ -9,7 +9,9 @@
 #include "http_request.h"
 #include "mod_core.h"
 
+#include "gate/filed.h"
 #include "httpd/config.h"
+#include "httpd/runtime.h"
 #include "httpd/variables.h"
 #include "oidc/bearer.h"
 
@@ -63,6 +65,16 @@ static const char *named(apr_pool_t *p, const char *name, const char *value, apr
     return apr_psprintf(p, " %s=\"%s\"", name, value);
 }
 
+/* By which an administrator asks what is known of it (SetHandler oidc-gate-explain). */
+static const char *credential_name(apr_pool_t *p, const gate_decision *decision)
+{
+    const char *name = decision->filed_under.is_known
+                           ? gate_filed_name(p, gate_runtime_world(), &decision->filed_under.key)
+                           : NULL;
+
+    return name ? apr_pstrcat(p, " cred=", name, NULL) : "";
+}
+
 void gate_log_decision(request_rec *r, const gate_state *state, const char *verb, int status)
 {
     const gate_decision *decision = &state->decision;
@@ -76,13 +88,13 @@ void gate_log_decision(request_rec *r, const gate_state *state, const char *verb
         return;
     ap_log_rerror(
         APLOG_MARK, level, 0, r,
-        "%s%s status=%d reason=%s%s method=%s user=%s loc=%s%s idp_calls=%d rid=%s%s%s",
+        "%s%s status=%d reason=%s%s method=%s user=%s loc=%s%s idp_calls=%d%s rid=%s%s%s",
         state->is_watched ? "would " : "", verb, status, gate_reason_name(reason),
         named(p, "rule", state->refused_rule, 200), text_or_dash(method),
         text_or_dash(gate_span_for_log(p, gate_span_of(state->user), 64)),
         state->settings ? state->settings->place : "-",
         decision->cache ? apr_pstrcat(p, " cache=", decision->cache, NULL) : "",
-        state->provider_calls, state->id,
+        state->provider_calls, credential_name(p, decision), state->id,
         named(p, "detail", state->rule_reason ? state->rule_detail : decision->detail, 400),
         level <= APLOG_WARNING ? named(p, "remedy", gate_reason_get(reason)->remedy, 400) : "");
 }

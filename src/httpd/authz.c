@@ -289,6 +289,30 @@ static bool is_known(request_rec *r, const gate_state *known)
     return r->user && known && known->decision.known;
 }
 
+/* For whoever asks why: what the rule is, and what the claim was. */
+static void trace(request_rec *r, const written_rule *written, const char *line, gate_reason reason,
+                  const char *seen)
+{
+    const gate_state *state = gate_state_of(r);
+
+    if (state && state->trace)
+        gate_trace_add(state->trace, apr_pstrcat(r->pool, "Require ", written->kind, " ", line, NULL),
+                       seen, reason, NULL);
+}
+
+static bool is_traced(request_rec *r)
+{
+    const gate_state *state = gate_state_of(r);
+
+    return state && state->trace;
+}
+
+static authz_status want_user(request_rec *r, const written_rule *written, const char *line)
+{
+    trace(r, written, line, GATE_NO_CREDENTIAL, "it asks for somebody who is known");
+    return AUTHZ_DENIED_NO_USER;
+}
+
 /* httpd may ask any number of rules, any number of times. */
 static authz_status check(request_rec *r, const char *line, const void *parsed)
 {
@@ -299,9 +323,12 @@ static authz_status check(request_rec *r, const char *line, const void *parsed)
     gate_reason reason;
 
     if (!is_known(r, known))
-        return AUTHZ_DENIED_NO_USER;
+        return want_user(r, written, line);
     reason = gate_rule_check(written->rule, known->decision.identity, time_of(r, known), r->pool,
                              &detail);
+    if (is_traced(r))
+        trace(r, written, line, reason,
+              detail ? detail : gate_rule_seen(written->rule, known->decision.identity, r->pool));
     if (reason == GATE_OK)
         return AUTHZ_GRANTED;
     if (!state)
@@ -337,8 +364,11 @@ static authz_status check_expr(request_rec *r, const char *line, const void *par
         return plain_expr->check_authorization(r, line, written->expression);
     known = state_of(r);
     if (!is_known(r, known))
-        return AUTHZ_DENIED_NO_USER;
+        return want_user(r, written, line);
     status = plain_expr->check_authorization(r, line, written->expression);
+    if (is_traced(r))
+        trace(r, written, line, status == AUTHZ_GRANTED ? GATE_OK : GATE_RULE_REFUSED,
+              describe(r->pool, written->claims, known->decision.identity));
     state = gate_state_of(r);
     if ((status != AUTHZ_DENIED && status != AUTHZ_DENIED_NO_USER) || !state)
         return status;

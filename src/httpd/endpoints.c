@@ -15,6 +15,7 @@
 #include "gate/signout.h"
 #include "httpd/answer.h"
 #include "httpd/config.h"
+#include "httpd/explain.h"
 #include "httpd/guard.h"
 #include "httpd/page.h"
 #include "httpd/request.h"
@@ -398,15 +399,26 @@ static bool is_named_place(request_rec *r)
     return is_required;
 }
 
-static gate_decision refuse_stranger(void)
+/* Whether an administrator is asking, in a way that this handler takes. */
+static gate_decision admit_administrator(const visit *v, unsigned methods, const char *else_)
 {
     gate_decision decision = gate_refuse(
-        GATE_CONFIG_ERROR, "oidc-gate-sessions wants a Require that asks who it is, such as "
-                           "Require claim or Require user: as it is, anybody could end sessions");
+        GATE_CONFIG_ERROR,
+        apr_psprintf(v->r->pool,
+                     "%s wants a Require that asks who it is, such as Require claim or Require "
+                     "user: as it is, anybody could %s",
+                     v->r->handler, else_));
 
-    decision.verb = GATE_REFUSE;
-    decision.status = HTTP_FORBIDDEN;
-    return decision;
+    if (!v->r->user || !is_named_place(v->r)) {
+        decision.verb = GATE_REFUSE;
+        decision.status = HTTP_FORBIDDEN;
+        return decision;
+    }
+    if (!is_allowed(v->r, methods))
+        return gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL);
+    if (!gate_config_options()->used)
+        return gate_refuse(GATE_CONFIG_ERROR, "nothing is guarded by this server");
+    return (gate_decision){.verb = GATE_ADMIT, .status = HTTP_OK};
 }
 
 int gate_serve_sessions(request_rec *r)
@@ -419,15 +431,35 @@ int gate_serve_sessions(request_rec *r)
         return DECLINED;
     v = begin(r);
     v.state->user = r->user;
-    if (!r->user || !is_named_place(r))
-        return answer(&v, refuse_stranger());
-    if (!is_allowed(r, POST_ONLY))
-        return answer(&v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
-    if (!gate_config_options()->used)
-        return answer(&v, gate_refuse(GATE_CONFIG_ERROR, "nothing is guarded by this server"));
+    decision = admit_administrator(&v, POST_ONLY, "end sessions");
+    if (decision.verb != GATE_ADMIT)
+        return answer(&v, decision);
     decision = gate_dismiss_by_order(&v.q, v.site, v.w, read_form(r), &ended);
     if (decision.verb != GATE_ADMIT)
         return answer(&v, decision);
     note_ended(&v, decision);
     return gate_page_json(r, apr_psprintf(r->pool, "{\"ended\":%" APR_UINT64_T_FMT "}", ended));
+}
+
+int gate_serve_explain(request_rec *r)
+{
+    const gate_state *own = gate_state_of(r);
+    gate_decision decision;
+    const char *json = NULL;
+    visit v;
+
+    if (!r->handler || strcmp(r->handler, "oidc-gate-explain"))
+        return DECLINED;
+    v = begin(r);
+    v.state->user = r->user;
+    if (own) { /* it is the caller's own credentials that are explained */
+        v.state->withholds = own->withholds;
+        v.state->authorization = own->authorization;
+        v.state->cookies = own->cookies;
+    }
+    decision = admit_administrator(&v, GET_POST, "learn what holds here");
+    if (decision.verb == GATE_ADMIT)
+        decision = gate_explain(r, &v.q, r->method_number == M_POST ? read_form(r) : v.q.query,
+                                v.site, &json);
+    return decision.verb == GATE_ADMIT ? gate_page_json(r, json) : answer(&v, decision);
 }

@@ -16,5 +16,7 @@ int gate_claim_endpoint(request_rec *r);
 int gate_serve_endpoint(request_rec *r);
 /* Another, for SetHandler oidc-gate-sessions: an administrator ends sessions. */
 int gate_serve_sessions(request_rec *r);
+/* And for SetHandler oidc-gate-explain: an administrator asks why. */
+int gate_serve_explain(request_rec *r);
 
 #endif

@@ -96,7 +96,7 @@ static gate_reason render(apr_pool_t *p, const gate_template_values *values,
 
 /* All that the backend will be told is made now: what cannot be told truthfully refuses the request
  * before anything else is asked. */
-static gate_reason prepare(gate_state *state, apr_int64_t now, const char **detail)
+static gate_reason make_lines(gate_state *state, apr_int64_t now, const char **detail)
 {
     const gate_settings *s = state->settings;
     gate_template_values values;
@@ -113,6 +113,18 @@ static gate_reason prepare(gate_state *state, apr_int64_t now, const char **deta
     return reason == GATE_OK
                ? render(state->pool, &values, &s->variables, &state->variables, detail)
                : reason;
+}
+
+void gate_prepare(gate_state *state, apr_int64_t now)
+{
+    const char *detail = NULL;
+    const gate_reason reason = make_lines(state, now, &detail);
+
+    if (reason == GATE_OK)
+        return;
+    gate_decision refusal = gate_refuse(reason, detail);
+    refusal.filed_under = state->decision.filed_under;
+    state->decision = refusal;
 }
 
 static void take_user(request_rec *r, const gate_state *state)
@@ -149,17 +161,12 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
 {
     gate_state *state = gate_state_make(r, settings);
     const gate_request q = gate_request_of(r, state);
-    const char *detail = NULL;
-    gate_reason reason;
 
     state->is_decided = true;
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
                                : gate_refuse(GATE_CONFIG_ERROR, problem);
-    if (state->decision.verb == GATE_ADMIT && state->decision.known) {
-        reason = prepare(state, q.now, &detail);
-        if (reason != GATE_OK)
-            state->decision = gate_refuse(reason, detail);
-    }
+    if (state->decision.verb == GATE_ADMIT && state->decision.known)
+        gate_prepare(state, q.now);
     if (state->decision.verb == GATE_ADMIT && gate_config_enforces(r)) {
         for (int i = 0; i < state->decision.cookie_count && !r->main; i++)
             apr_table_addn(r->err_headers_out, "Set-Cookie", state->decision.cookies[i]);

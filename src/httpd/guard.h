@@ -4,13 +4,16 @@
 #ifndef GATE_HTTPD_GUARD_H
 #define GATE_HTTPD_GUARD_H
 
-#include "gate/gate.h"
-#include "httpd/module.h"
+#include "httpd/request.h"
 
 /* What r->user becomes: the first of OIDCGateRemoteUser's claims that there is; NULL for none. A
  * client's name is marked as such: it is never taken for a user's, even where the two are alike
  * (RFC 9700 section 4.15). In p. */
 const char *gate_user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity);
+
+/* Makes all that the backend will be told of whom the state's decision lets in. What cannot be told
+ * truthfully makes it a refusal, before anything else is asked. */
+void gate_prepare(gate_state *state, apr_int64_t now);
 
 int gate_watch_user(request_rec *r); /* check_access_ex, last: a name is missing, and nothing is
                                         enforced */

@@ -41,6 +41,7 @@ typedef struct gate_state {
     gate_step_up step_up;
     bool is_inherited; /* decided for another request of the same chain */
     bool is_watched;   /* nothing is done of what is decided: it is only said */
+    gate_trace *trace; /* gets each rule that is asked; NULL: nobody asks why */
     bool is_refused;
     gate_audience audience; /* whom the refusal is said to */
     bool withholds; /* the credentials have been taken off the request; this is what they were, or
