@@ -30,10 +30,11 @@ typedef struct explaining {
     request_rec *r;
     const gate_form *form;
     bool is_post;
-    request_rec *there;        /* a request for the path, that goes no further than its settings */
-    const char *authorization; /* what it brings where it is not the caller's own; or NULL */
-    bool is_own;               /* it brings what the caller came with */
-    gate_state *state;         /* of there */
+    request_rec *there;       /* a request for the path, that goes no further than its settings */
+    bool is_own;              /* it brings what the caller came with; */
+    const char *token;        /* else that token, or NULL for nothing, */
+    gate_token_source source; /* in the first place where one may stand there */
+    gate_state *state;        /* of there */
     gate_rehearsal rehearsal;
     gate_request q;
     int calls;
@@ -90,13 +91,31 @@ static gate_decision explain_credential(explaining *e)
 
 /* --- the request that is thought of --- */
 
+/* The token in its header. */
+static const char *brought(const explaining *e, const char *name)
+{
+    apr_pool_t *p = e->r->pool;
+
+    switch (e->source.place) {
+    case GATE_TOKEN_IN_AUTHORIZATION:
+        return strcasecmp(name, "Authorization") ? NULL : apr_pstrcat(p, "Bearer ", e->token, NULL);
+    case GATE_TOKEN_IN_HEADER:
+        return strcasecmp(name, e->source.name) ? NULL : e->token;
+    case GATE_TOKEN_IN_COOKIE:
+        return strcasecmp(name, "Cookie") ? NULL
+                                          : apr_pstrcat(p, e->source.name, "=", e->token, NULL);
+    default:
+        return NULL;
+    }
+}
+
 static const char *header(const gate_request *q, const char *name)
 {
     const explaining *e = q->context;
 
     if (e->is_own)
         return apr_table_get(e->there->headers_in, name);
-    return strcasecmp(name, "Authorization") ? NULL : e->authorization;
+    return e->token ? brought(e, name) : NULL;
 }
 
 /* httpd itself is asked what holds there, as for the sign-in link (endpoints.c). What its rules say
@@ -111,14 +130,20 @@ static void look_there(explaining *e, const char *method, const char *path)
     e->there->user = NULL;
 }
 
-static void take_credential(explaining *e)
+static void take_credential(explaining *e, const gate_settings *settings)
 {
     const gate_span token = parameter(e, "token");
+    const gate_token_sources sources =
+        settings ? settings->token_sources : (gate_token_sources){NULL, 0};
 
     e->is_own = !token.ptr && !gate_span_is(parameter(e, "who"), "nobody");
-    if (token.ptr)
-        e->authorization =
-            apr_pstrcat(e->r->pool, "Bearer ", gate_span_dup(e->r->pool, token), NULL);
+    e->token = token.ptr ? gate_span_dup(e->r->pool, token) : NULL;
+    if (sources.count)
+        e->source = sources.items[0];
+    e->q.taken_query = (gate_span){NULL, 0};
+    if (e->token && e->source.place == GATE_TOKEN_IN_QUERY)
+        e->q.taken_query = gate_span_of(apr_pstrcat(e->r->pool, e->source.name, "=",
+                                                    gate_form_encode(e->r->pool, token), NULL));
 }
 
 static void imagine(explaining *e, const gate_request *q, const char *method, gate_span path)
@@ -296,10 +321,10 @@ static gate_decision explain_path(explaining *e, const gate_request *q, gate_wor
     if (!gate_url_is_local(path) || ap_method_number_of(method) == M_INVALID)
         return gate_refuse(GATE_TARGET_UNSAFE,
                            "path= is a path on this host, and method= a method");
-    take_credential(e);
     imagine(e, q, method, path);
     look_there(e, method, gate_span_dup(e->r->pool, path));
     settings = gate_config_settings(e->there, &problem);
+    take_credential(e, settings);
     json_object_set_new(e->answer, "path",
                         text_or_null(e->r->pool, gate_span_dup(e->r->pool, path)));
     json_object_set_new(e->answer, "guarded", json_boolean(settings || problem));

@@ -52,6 +52,21 @@ OIDCGateTokenParam    audience not-to-be-shown
     Require valid-user
     ProxyPass @backend@
 </Location>
+<Location /in>
+    AuthType OIDCGate
+    OIDCGateMethods bearer
+    OIDCGateAudience api://default
+    Require valid-user
+</Location>
+<Location /in/header>
+    OIDCGateTokenFrom header:X-Token
+</Location>
+<Location /in/cookie>
+    OIDCGateTokenFrom cookie:tok
+</Location>
+<Location /in/query>
+    OIDCGateTokenFrom query:access_token
+</Location>
 <Location /elsewhere>
     AuthType OIDCGate
     <RequireAll>
@@ -130,6 +145,11 @@ row 'why somebody is let in or not: the steps in order, each with what was seen'
     $about = about_token($op->mint(user => 'alice', claims => { aud => 'api://x' }), '/app/x');
     is $about->{decision}{reason}, 'bad_audience', 'a token of another audience';
     is +(($about->{trace}[-1]{verdict})), 'bad_audience', 'with which the trace ends';
+};
+
+row 'a token is brought where the place takes one' => sub {
+    my $token = $op->mint(user => 'alice');
+    is about_token($token, "/in/$_/x")->{decision}{verb}, 'admit', "in $_" for qw(authorization header cookie query);
 };
 
 row 'what others would be told' => sub {
