@@ -59,7 +59,7 @@ OIDCGateTokenParam    audience not-to-be-shown
     Require valid-user
 </Location>
 <Location /in/header>
-    OIDCGateTokenFrom header:X-Token
+    OIDCGateTokenFrom header:X-Explained-Token
 </Location>
 <Location /in/cookie>
     OIDCGateTokenFrom cookie:tok
