@@ -296,8 +296,9 @@ static void trace(request_rec *r, const written_rule *written, const char *line,
     const gate_state *state = gate_state_of(r);
 
     if (state && state->trace)
-        gate_trace_add(state->trace, apr_pstrcat(r->pool, "Require ", written->kind, " ", line, NULL),
-                       seen, reason, NULL);
+        gate_trace_add(state->trace,
+                       apr_pstrcat(r->pool, "Require ", written->kind, " ", line, NULL), seen,
+                       reason, NULL);
 }
 
 static bool is_traced(request_rec *r)
