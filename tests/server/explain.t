@@ -225,7 +225,9 @@ row 'for administrators alone, and by their own doing' => sub {
     my $token = $op->mint(user => 'alice');
     status_is get($admin, "/explain?path=/app/x&$_"), 400, "$_ is for POST" for 'token=x', 'ask=yes';
     status_is get($admin, "/explain?$_"), 400, "'$_' is no question" for '', 'path=//evil.example/', 'path=app', 'path=/a&path=/b', 'digest=xyz', 'path=/a&method=NONSENSE';
-    status_is post($admin, '/explain', [path => '/app/x'], 'Sec-Fetch-Site' => 'cross-site', Origin => 'https://evil.example'), 403, 'and no page of another site asks';
+    my @anyhow = (Cookie => join '; ', map { "$_->{name}=$_->{value}" } gate_cookies($admin));
+    status_is post($admin, '/explain', [path => '/app/x'], @anyhow, 'Sec-Fetch-Site' => 'cross-site', Origin => 'https://evil.example'), 403,
+        'and no page of another site asks, whatever the browser sends along';
     status_is request($admin, PUT => '/explain?path=/app/x'), 405, 'GET and POST';
     expect_log qr/deny status=4/;
     log_unlike qr/\Q$token\E/, 'a token that was asked about is in no log';
