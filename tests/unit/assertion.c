@@ -44,8 +44,9 @@ static bool no_randomness(void *bytes, size_t len)
     return false;
 }
 
-/* The claims of what is made of the identity, checked with the published keys. */
-static const json_t *claims_of(apr_pool_t *p, const gate_assertion *assertion, const char *json)
+/* The claims of what is made of the identity; *verdict is that of the published keys. */
+static const json_t *read_claims(apr_pool_t *p, const gate_assertion *assertion, const char *json,
+                                 gate_reason *verdict)
 {
     const gate_asserted who = {
         .issuer = "https://www.example.com",
@@ -61,8 +62,17 @@ static const json_t *claims_of(apr_pool_t *p, const gate_assertion *assertion, c
                                   &text) == GATE_OK,
               json);
     sign_must(gate_jwt_read(p, text, GATE_ALGS_ASYMMETRIC, &jwt) == GATE_OK, text.ptr);
-    ok(gate_jwt_verify(jwt, keys) == GATE_OK, "what is signed verifies");
+    if (verdict)
+        *verdict = gate_jwt_verify(jwt, keys);
     return jwt->claims;
+}
+
+static const json_t *claims_of(apr_pool_t *p, const gate_assertion *assertion, const char *json)
+{
+    gate_reason verdict;
+    const json_t *claims = read_claims(p, assertion, json, &verdict);
+    ok(verdict == GATE_OK, "what is signed verifies");
+    return claims;
 }
 
 static const char *text_of(apr_pool_t *p, const json_t *claims, const char *name)
@@ -122,6 +132,76 @@ static void what_is_configured(apr_pool_t *p, const gate_assertion *plain)
         is(text_of(p, claims, cases[i].name), cases[i].want, "%s comes as it was", cases[i].name);
     ok(json_object_size(claims) == 8 + sizeof cases / sizeof cases[0],
        "what is not there, or not asked for, is not said");
+}
+
+/* -- whatever the claims are, who reads the assertion gets them back -- */
+
+static unsigned draw(unsigned *state, unsigned below)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return (*state >> 16) % below;
+}
+
+static json_t *draw_string(unsigned *state)
+{
+    static const char *const pieces[] = {
+        "a",    ",",    "\"",       "\\",      "/", "\n", "\x01",
+        "\x1f", "\x7f", "\xc3\xa9", "\\u0022", "}", "]",  "\xf0\x9f\x98\x80",
+        "</x>"};
+    char text[64] = "";
+    for (unsigned i = draw(state, 6); i; i--)
+        strncat(text, pieces[draw(state, sizeof pieces / sizeof pieces[0])],
+                sizeof text - strlen(text) - 1);
+    return json_string(text);
+}
+
+static json_t *draw_value(unsigned *state, unsigned depth)
+{
+    json_t *value;
+    switch (draw(state, depth ? 7 : 5)) {
+    case 0:
+        return json_integer((json_int_t)draw(state, 60000) - 30000);
+    case 1:
+        return json_real(draw(state, 1000) / 7.0);
+    case 2:
+        return json_boolean(draw(state, 2));
+    case 3:
+        return json_null();
+    case 5:
+        value = json_array();
+        for (unsigned i = draw(state, 4); i; i--)
+            json_array_append_new(value, draw_value(state, depth - 1));
+        return value;
+    case 6:
+        value = json_object();
+        for (unsigned i = draw(state, 4); i; i--)
+            json_object_set_new(value, i % 2 ? "x" : "y\"\\", draw_value(state, depth - 1));
+        return value;
+    default:
+        return draw_string(state);
+    }
+}
+
+static void any_claims(apr_pool_t *parent, const gate_assertion *plain)
+{
+    static const char *const all[] = {"a", "b.c", "d\"e", "f\xc3\xa9", "https://x.example/g"};
+    gate_assertion assertion = *plain;
+    unsigned state = 7;
+    int different = 0, compared = 0;
+    assertion.claims = names(parent, "a b.c d\"e f\xc3\xa9 https://x.example/g");
+    for (int i = 0; i < 300; i++) {
+        apr_pool_t *p;
+        apr_pool_create(&p, parent);
+        json_t *object = gate_json_own(p, json_object());
+        for (size_t n = 0; n < sizeof all / sizeof all[0]; n++)
+            json_object_set_new(object, all[n], draw_value(&state, 3));
+        const json_t *claims = read_claims(p, &assertion, gate_json_compact(p, object).ptr, NULL);
+        for (size_t n = 0; n < sizeof all / sizeof all[0]; n++, compared++)
+            different +=
+                !json_equal(json_object_get(claims, all[n]), json_object_get(object, all[n]));
+        apr_pool_destroy(p);
+    }
+    ok(different == 0, "of %d claims all come back as they were (%d do not)", compared, different);
 }
 
 static void owns(void)
@@ -216,6 +296,7 @@ int main(void)
     const gate_assertion assertion = {signer_of(p, sign_make_key(p, "P-256")), NULL, 60, NULL};
     who_it_is(p, &assertion);
     what_is_configured(p, &assertion);
+    any_claims(p, &assertion);
     owns();
     ends(p, &assertion);
     keys_change(p, &assertion);
