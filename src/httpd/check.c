@@ -25,6 +25,7 @@ typedef struct outline {
         *path; /* its path; "/" where it is a pattern: what is around all paths is around it */
     const char *pattern; /* for apr_fnmatch */
     const ap_regex_t *regex;
+    bool is_guarded; /* on some server */
 } outline;
 
 typedef struct checking {
@@ -258,7 +259,7 @@ static void warn_told(checking *c, const outline *o, const server_rec *s,
 /* A section of the main server comes to every virtual host. Where one of them only lacks an address
  * for it, that is no reason to refuse to start: it stays closed there. But somewhere it must open.
  */
-static void check_section(checking *c, const outline *o)
+static void check_section(checking *c, outline *o)
 {
     apr_array_header_t *closed = apr_array_make(c->p, 4, sizeof(const char *));
     bool opens = false;
@@ -272,6 +273,7 @@ static void check_section(checking *c, const outline *o)
         compiled = compile(c, o, s);
         if (!compiled)
             continue;
+        o->is_guarded = true;
         if (!compiled->problem) {
             opens = true;
             warn_watched(c, o, compiled->settings);
@@ -290,7 +292,7 @@ static void check_section(checking *c, const outline *o)
 static void check_sections(checking *c)
 {
     for (int i = 0; i < c->outlines->nelts; i++) {
-        const outline *o = &APR_ARRAY_IDX(c->outlines, i, outline);
+        outline *o = &APR_ARRAY_IDX(c->outlines, i, outline);
 
         if (o->top)
             check_section(c, o);
@@ -333,6 +335,27 @@ static void warn(checking *c)
                              "OIDCGateBaseURL https://...",
                              host->site.origin));
     }
+}
+
+static void tell(void *context, bool is_error, const char *text)
+{
+    say(context, is_error, text);
+}
+
+/* What other modules are told that this one should know. */
+static void check_neighbors(checking *c)
+{
+    apr_hash_t *guarded = apr_hash_make(c->p);
+
+    if (!gate_configuration->options.used)
+        return;
+    for (int i = 0; i < c->outlines->nelts; i++) {
+        const outline *o = &APR_ARRAY_IDX(c->outlines, i, outline);
+
+        if (o->top)
+            apr_hash_set(guarded, &o->dir->heading, sizeof o->dir->heading, &o->is_guarded);
+    }
+    gate_neighbors_check(c->p, guarded, tell, c);
 }
 
 /* The directive's form is the contract; what stands behind it is not there yet. */
@@ -381,6 +404,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     c.backends = gate_backends_read(ptemp);
     give_hosts(&c);
     check_sections(&c);
+    check_neighbors(&c);
     warn(&c);
     set_options(&c);
     refuse_redis(&c, &gate_configuration->options);

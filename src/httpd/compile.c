@@ -674,6 +674,23 @@ static const char *build(compiling *c)
     return set_provider(c);
 }
 
+/* Makes it known to its host: whoever could not be found there again could not be signed out. */
+static const char *enroll(const compiling *c)
+{
+    if (takes(c, GATE_METHOD_CODE) && !gate_host_add(c->host, c->s))
+        return apr_psprintf(c->p,
+                            "%s signs people in, and its virtual host does so already for %d pairs "
+                            "of OIDCGateIssuer and OIDCGateClientID, which are as many as signing "
+                            "out looks through. Spread them over virtual hosts.",
+                            gate_dir_text(c->p, c->dir), GATE_HOST_MAX_REALMS);
+    if (c->s->resource && !gate_host_add_resource(c->host, c->s))
+        return apr_psprintf(c->p,
+                            "OIDCGateResource %s: its virtual host has %d resources already, which "
+                            "are as many as it has metadata for. Spread them over virtual hosts.",
+                            c->s->resource, GATE_HOST_MAX_RESOURCES);
+    return NULL;
+}
+
 const gate_compiled *gate_compile(apr_pool_t *p, const gate_dir *dir)
 {
     compiling c = {.p = p, .dir = dir, .d = gate_dir_complete(p, dir), .host = dir->host};
@@ -684,15 +701,13 @@ const gate_compiled *gate_compile(apr_pool_t *p, const gate_dir *dir)
         problem = checks[i](&c);
     if (!problem)
         problem = build(&c);
+    if (!problem && !dir->is_fleeting)
+        problem = enroll(&c);
     compiled->problem = problem;
     compiled->is_of_host = c.is_of_host;
     if (problem)
         return compiled;
     compiled->settings = c.s;
     atomic_store_explicit(&c.host->is_used, true, memory_order_release);
-    if (takes(&c, GATE_METHOD_CODE) && !dir->is_fleeting)
-        gate_host_add(c.host, c.s);
-    if (c.s->resource && !dir->is_fleeting)
-        gate_host_add_resource(c.host, c.s);
     return compiled;
 }

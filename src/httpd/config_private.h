@@ -259,10 +259,10 @@ bool gate_config_is_last_pass(void);
 const char *gate_host_make(gate_host *host);
 /* gate_site.find. */
 const gate_settings *gate_host_find(const gate_site *site, const char *name);
-/* Notes settings that sign people in, one of each realm. */
-void gate_host_add(gate_host *host, const gate_settings *settings);
-/* Notes where a protected resource of the host says what it is. */
-void gate_host_add_resource(gate_host *host, const gate_settings *settings);
+/* Notes settings that sign people in, one of each realm. False where there is no room for more. */
+bool gate_host_add(gate_host *host, const gate_settings *settings);
+/* Notes where a protected resource of the host says what it is. False as above. */
+bool gate_host_add_resource(gate_host *host, const gate_settings *settings);
 /* Whether any connection can come to a server: false for a main server whose addresses all belong
  * to virtual hosts. */
 bool gate_host_is_reached(const server_rec *s, const server_rec *main_server);
@@ -286,6 +286,13 @@ apr_array_header_t *gate_backends_read(apr_pool_t *p);
 void gate_backends_in_clear(apr_pool_t *p, const apr_array_header_t *all, const server_rec *s,
                             const char *path, void (*visit)(void *context, const char *text),
                             void *context);
+
+/* --- neighbors.c --- */
+
+typedef void gate_tell(void *context, bool is_error, const char *text);
+/* Tells of directives of other modules that undo a gate. guarded: the address of a section's
+ * directive -> bool *, whether it is guarded; one that is not in it is as what is around it. */
+void gate_neighbors_check(apr_pool_t *p, apr_hash_t *guarded, gate_tell *tell, void *context);
 
 /* --- told.c --- */
 

@@ -158,7 +158,7 @@ const gate_settings *gate_host_find(const gate_site *site, const char *name)
     return gate_dir_compiled(NULL, dir)->settings;
 }
 
-void gate_host_add(gate_host *host, const gate_settings *settings)
+bool gate_host_add(gate_host *host, const gate_settings *settings)
 {
     gate_site *site = &host->site;
 
@@ -167,26 +167,28 @@ void gate_host_add(gate_host *host, const gate_settings *settings)
     for (int i = 0; i < site->settings_count; i++) {
         if (!memcmp(&site->settings[i]->realm.fingerprint, &settings->realm.fingerprint,
                     sizeof(gate_digest)))
-            return;
+            return true;
     }
     if (site->settings_count == GATE_HOST_MAX_REALMS)
-        return;
+        return false;
     host->signs_people_in[site->settings_count] = settings;
     __atomic_store_n(&site->settings_count, site->settings_count + 1, __ATOMIC_RELEASE);
+    return true;
 }
 
-void gate_host_add_resource(gate_host *host, const gate_settings *settings)
+bool gate_host_add_resource(gate_host *host, const gate_settings *settings)
 {
     gate_site *site = &host->site;
 
     for (int i = 0; i < site->resource_count; i++) {
         if (!strcmp(site->resources[i]->resource_path, settings->resource_path))
-            return;
+            return true;
     }
     if (site->resource_count == GATE_HOST_MAX_RESOURCES)
-        return;
+        return false;
     host->resources[site->resource_count] = settings;
     __atomic_store_n(&site->resource_count, site->resource_count + 1, __ATOMIC_RELEASE);
+    return true;
 }
 
 /* --- whether it is reached --- */

@@ -587,6 +587,111 @@ row 'what is dangerous is warned of' => sub {
     unlike $said, qr/OIDCGate|is guarded/, 'and nothing is said where all is well';
 };
 
+# --- what other modules are told ---
+
+# Modules that only a few of these configurations need.
+sub with_module {
+    my ($name, $directives) = @_;
+    my ($libexec) = slurp(Apache::Test::vars('serverroot') . '/conf/modules.conf')
+        =~ m{ (\S+)/mod_authz_core\.so$}m;
+    return "LoadModule ${name}_module $libexec/mod_$name.so\n$directives";
+}
+sub directory {
+    my ($inside) = @_;
+    return app() =~ s/<Location.*//sr . "\n<Directory /srv/app>\nAuthType OIDCGate\n$inside\n</Directory>";
+}
+sub bare { my ($inside) = @_; return app() =~ s/Require all granted/$inside/r }
+my $rules = "Require valid-user\n";
+my $credentials = qr/what is written down has the cookies and credentials of whoever comes/;
+
+# name, configuration, and 'refused' or 'warned of' with what is said; or 'taken', with the reason
+# for that.
+my @neighbors = (
+    'Satisfy Any'                  => with_module(access_compat => app(inside => 'Satisfy Any')),
+        refused => qr{^.*Satisfy Any \(\S+:\d+\): whoever Allow lets in.* Say <RequireAny>},
+    'rules for some methods alone' => bare("<Limit GET POST>\nRequire claim groups:staff\n</Limit>"),
+        'warned of' => qr{<Limit GET POST> \(\S+:\d+\): the rules in it are for these methods alone.*Put Require outside},
+    '... and in a block'           => bare("<Limit PUT>\n<RequireAny>\nRequire claim groups:staff\n</RequireAny>\n</Limit>"),
+        'warned of' => qr{<Limit PUT> \(\S+:\d+\): the rules},
+    'more rules for some methods'  => bare("$rules<Limit PUT>\nRequire claim groups:staff\n</Limit>"),
+        taken => 'the others have theirs',
+    'rules for all other methods'  => bare("<LimitExcept GET>\nRequire valid-user\n</LimitExcept>"),
+        taken => 'that is the other way round',
+    'a .htaccess with authority'   => directory("${rules}AllowOverride FileInfo AuthConfig"),
+        'warned of' => qr{AllowOverride FileInfo AuthConfig \(\S+:\d+\): whoever writes a \.htaccess.*Say it without AuthConfig},
+    'a .htaccess with all of it'   => directory("${rules}AllowOverride All"), 'warned of' => qr/AllowOverride All \(/,
+    'a .htaccess without'          => directory("${rules}AllowOverride FileInfo Indexes"), taken => 'it says nothing of rules',
+    'a .htaccess elsewhere'        => directory($rules) . "\n<Directory /srv/other>\nAllowOverride All\n</Directory>",
+        taken => 'nothing is guarded there',
+    (map { ("answers for pages of any origin: $_" => app(inside =>
+            "Header set Access-Control-Allow-Origin $_\nHeader always set Access-Control-Allow-Credentials true"),
+        'warned of' => qr{Header always set Access-Control-Allow-Credentials true \(\S+:\d+\): pages of every origin}) }
+        '"*"', '"%{ORIGIN}e"', '"expr=%{req:Origin}"'),
+    'answers for pages of one'     => app(inside =>
+            "Header set Access-Control-Allow-Origin https://a.example\nHeader set Access-Control-Allow-Credentials true"),
+        taken => 'it is named',
+    'answers for all, without cookies' => app(inside => 'Header set Access-Control-Allow-Origin "*"'),
+        taken => 'browsers send no cookie then',
+    'answers for all, elsewhere'   => app()
+        . "\n<Location /open>\nHeader set Access-Control-Allow-Origin \"*\"\nHeader set Access-Control-Allow-Credentials true\n</Location>",
+        taken => 'nothing is guarded there',
+    'requests that are none'       => app(more => 'HttpProtocolOptions Unsafe'),
+        'warned of' => qr{HttpProtocolOptions Unsafe \(\S+:\d+\): malformed requests are let in.*Say HttpProtocolOptions Strict},
+    'requests as they should be'   => app(more => 'HttpProtocolOptions Strict'), taken => 'that is as it is without it',
+    (map { ("AllowEncodedSlashes $_" => app(more => "AllowEncodedSlashes $_"),
+        'warned of' => qr{AllowEncodedSlashes $_ \(\S+:\d+\): .*%2F.*Say AllowEncodedSlashes Off}) } qw(On NoDecode)),
+    'AllowEncodedSlashes Off'      => app(more => 'AllowEncodedSlashes Off'), taken => 'that is as it is without it',
+    'ProxyPass with nocanon'       => app(more => 'ProxyPass /app http://127.0.0.1:3000/ nocanon'),
+        'warned of' => qr{ProxyPass /app \S+ nocanon \(\S+:\d+\): the backend is sent the path as the caller wrote it.*Leave nocanon out},
+    '... in the Location'          => app(inside => 'ProxyPass http://127.0.0.1:3000/ nocanon'), 'warned of' => qr/ProxyPass \S+ nocanon/,
+    '... in a virtual host'        => app() . host('localhost', 'ProxyPass /app http://127.0.0.1:3000/ nocanon'),
+        'warned of' => qr/ProxyPass \S+ \S+ nocanon/,
+    '... by a pattern'             => app(more => 'ProxyPassMatch ^/app(.*) http://127.0.0.1:3000$1 nocanon'),
+        'warned of' => qr/ProxyPassMatch \S+ \S+ nocanon/,
+    'ProxyPass without'            => app(more => 'ProxyPass /app http://127.0.0.1:3000/'), taken => 'httpd writes the path',
+    (map { ("a log with $_" => app(more => "LogFormat \"%h $_ %s\" x"),
+        'warned of' => qr{LogFormat \S.* \(\S+:\d+\): $credentials}) }
+        '%{Cookie}i', '%{cookie}i', '%{Authorization}i', '%{Set-Cookie}o'),
+    'a log of its own with that'   => app(more => 'CustomLog /dev/null "%h %{Cookie}i"'),
+        'warned of' => qr{CustomLog \S.* \(\S+:\d+\): $credentials},
+    'a log without'                => app(more => 'LogFormat "%h %u %{User-Agent}i" x'),
+        taken => 'there is nothing in it',
+    'a forensic log'               => with_module(log_forensic => app(more => 'ForensicLog /dev/null')),
+        'warned of' => qr{ForensicLog /dev/null \(\S+:\d+\): $credentials},
+    'a dump of what comes'         => with_module(dumpio => app(more => 'DumpIOInput On')),
+        'warned of' => qr{DumpIOInput On \(\S+:\d+\): $credentials.*Say DumpIOInput Off},
+    'a dump of what goes'          => with_module(dumpio => app(more => 'DumpIOOutput On')),
+        'warned of' => qr/DumpIOOutput On \(/,
+    'no dump'                      => with_module(dumpio => app(more => 'DumpIOInput Off')), taken => 'it is off',
+    'all that, and no gate'        => with_module(dumpio => "DumpIOInput On\nAllowEncodedSlashes On\nHttpProtocolOptions Unsafe"),
+        taken => 'it is none of our business',
+    'rules that only keep out'     => bare("<RequireAll>\nRequire all granted\nRequire not claim groups:guests\n</RequireAll>"),
+        refused => qr/Require not claim groups:guests \(\S+:\d+\): a negated gate rule would admit.*Say who may pass/,
+    'a cache over it'              => app(more => 'CacheEnable socache /app'), taken => 'what is guarded is not kept: tests/server/traps.t',
+    'TraceEnable On'               => app(more => 'TraceEnable On'), taken => 'TRACE is refused where the gate is: tests/server/traps.t',
+);
+
+row 'T-20, T-31, T-35 to T-40, T-47 what other modules do to a gate is refused, warned of, or harmless' => sub {
+    while (my ($name, $directives, $how, $what) = splice @neighbors, 0, 4) {
+        my ($fine, $said) = config_output($directives);
+        my $good = $how eq 'refused' ? !$fine && $said =~ $what
+                 : $how eq 'taken'   ? $fine && $said !~ /OIDCGate|\(\S+:\d+\): / : $fine && $said =~ $what;
+        ok $good, "$how: $name" . ($how eq 'taken' ? ", for $what" : '') or diag $said;
+    }
+};
+
+row 'what nobody could be signed out of is refused' => sub {
+    my $realms = sub {
+        my ($count) = @_;
+        return join "\n", map { "<Location /r$_>\nAuthType OIDCGate\nOIDCGateIssuer https://id.example.com/$_\n"
+            . "OIDCGateClientID web\nOIDCGateClientSecret s3cret\nRequire valid-user\n</Location>" } 1 .. $count;
+    };
+    config_ok($realms->(64), 'as many issuers on one host as signing out looks through');
+    config_fails($realms->(65), qr{<Location /r65> \(\S+:\d+\) signs people in, .* for 64 pairs of .* Spread them over virtual hosts},
+        'and one more');
+    config_ok($realms->(64) . host('localhost', $realms->(1) =~ s/r1/x/gr), 'another host has its own');
+};
+
 row 'no secret is in what is said' => sub {
     for my $secret ("\"hush\x07hush\"", '"exec:hush hush"') {
         my ($fine, $said) = config_output("OIDCGateClientSecret $secret");
