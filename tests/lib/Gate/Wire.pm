@@ -6,7 +6,8 @@ package Gate::Wire;
 # the same time; and it can be told to answer as no server should.
 #
 # An answer is a hash: status, headers ([name, value] pairs), body. And, to misbehave:
-#   raw => BYTES         instead of all that
+#   raw => BYTES         instead of all that; keep => 1: and the connection stays
+# Both a body and raw bytes can be a list of parts: BYTES, or [BYTES, TIMES].
 #   delay => SECONDS     before the first byte
 #   drip => SECONDS      between any two bytes
 #   close => 1           no byte at all
@@ -204,7 +205,7 @@ my %PHRASE = (200 => 'OK', 302 => 'Found', 400 => 'Bad Request', 401 => 'Unautho
 
 sub answer_bytes {
     my ($request, $answer, $keep) = @_;
-    my $body = $answer->{body} // '';
+    my $body = put_together($answer->{body}) // '';
     my $status = $answer->{status} // 200;
     my @headers = @{ $answer->{headers} // [] };
     my $long = $answer->{huge} || $answer->{endless};
@@ -218,6 +219,11 @@ sub answer_bytes {
     return $head . ($request->{method} eq 'HEAD' || $long ? '' : $body);
 }
 
+sub put_together {
+    my ($text) = @_;
+    return ref $text ? join '', map { ref $_ ? $_->[0] x $_->[1] : $_ } @$text : $text;
+}
+
 # Readies an answer: what goes out, when, and what becomes of the connection.
 sub say {
     my ($self, $line, $request, $answer) = @_;
@@ -228,8 +234,8 @@ sub say {
     }
     my $keep = $request->{version} eq '1.1' && lc(header($request, 'Connection') // '') ne 'close'
             && !$answer->{endless};
-    my $out = $answer->{close} ? '' : $answer->{raw} // answer_bytes($request, $answer, $keep);
-    my $end = defined $answer->{raw} || $answer->{close} || !$keep ? 'close' : 'keep';
+    my $out = $answer->{close} ? '' : put_together($answer->{raw}) // answer_bytes($request, $answer, $keep);
+    my $end = defined $answer->{raw} && !$answer->{keep} || $answer->{close} || !$keep ? 'close' : 'keep';
     my $cut = $answer->{reset_after} // $answer->{truncate};
     if (defined $cut) {
         $out = substr $out, 0, $cut;
