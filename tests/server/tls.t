@@ -48,6 +48,43 @@ Use Behind expired    @port_expired@
 Use Behind named      @port_named@
 Use Behind selfsigned @port_selfsigned@
 
+# One endpoint of an honest provider is somewhere else.
+<Macro Astray $kind $name $port>
+    <Location /$name-$kind>
+        AuthType OIDCGate
+        OIDCGateIssuer   https://127.0.0.1:@port_good@/$name-$kind
+        OIDCGateEndpoint $kind https://127.0.0.1:$port/astray/$kind
+        OIDCGateUserinfo login
+        OIDCGateLogout   revoke=On
+        Require valid-user
+        ProxyPass @backend@
+    </Location>
+    <Location /$name-$kind/asked>
+        OIDCGateMethods introspection
+    </Location>
+    <Location /$name-$kind/batch>
+        OIDCGateMethods client_credentials
+    </Location>
+    <Location /$name-$kind/api>
+        OIDCGateMethods  bearer
+        OIDCGateAudience api://default
+    </Location>
+    <Location /$name-$kind/pushed>
+        OIDCGatePAR required
+    </Location>
+</Macro>
+<Macro AllAstray $name $port>
+    Use Astray jwks          $name $port
+    Use Astray token         $name $port
+    Use Astray userinfo      $name $port
+    Use Astray introspection $name $port
+    Use Astray revocation    $name $port
+    Use Astray par           $name $port
+</Macro>
+Use AllAstray expired    @port_expired@
+Use AllAstray named      @port_named@
+Use AllAstray selfsigned @port_selfsigned@
+
 =httpd system
 
 OIDCGateClientID      c-web
@@ -88,6 +125,37 @@ row 'T-11 an authority that was not named is not believed' => sub {
     denied browse(ua(), url('/unnamed/x', 'system')), 503;
     is_deeply $unnamed->calls, {}, 'no byte of a request';
     expect_log qr/reason=idp_unreachable/;
+};
+
+# What asks each endpoint, and the status where it is not proven to be the provider's.
+sub come_back {
+    my ($at) = @_;
+    my $ua = ua();
+    return (call_back($ua, at_provider($ua, start_login($ua, "$at/x"))), $ua);
+}
+my %ASKS = (
+    jwks          => [503, sub { come_back($_[0]) }, sub { get(ua(), "$_[0]/api", bearer($_[1]->mint(user => 'alice'))) }],
+    token         => [503, sub { come_back($_[0]) }, sub { get(ua(), "$_[0]/batch", basic('c-api', 's3cret')) }],
+    userinfo      => [503, sub { come_back($_[0]) }],
+    introspection => [503, sub { get(ua(), "$_[0]/asked", bearer($_[1]->mint(user => 'alice'))) }],
+    par           => [503, sub { browse(ua(), "$_[0]/pushed") }],
+    revocation    => [303, sub { my (undef, $ua) = come_back($_[0]); return post($ua, '/oidc-gate/logout', []) }],
+);
+
+row 'T-11 no endpoint is told anything where its certificate does not prove it' => sub {
+    my $astray = $op->tenant('astray');
+    for my $name (qw(expired named selfsigned)) {
+        for my $kind (sort keys %ASKS) {
+            my $place = "$name-$kind";
+            my $honest = $op->tenant($place, issuer => url("/$place", 'good', 'https'));
+            my ($status, @ask) = @{ $ASKS{$kind} };
+            status_is +($_->("/$place", $honest))[0], $status, "$name: $kind" for @ask;
+        }
+    }
+    is_deeply $astray->calls, {}, 'no byte of a request reached them';
+    upstream_is 0;
+    log_like qr/reason=idp_unreachable.*certificate/i, 'the log says what is wrong';
+    expect_log qr/reason=idp_unreachable/, qr/\[ssl:|\[proxy/;
 };
 
 done_testing;
