@@ -290,15 +290,16 @@ row 'an answer may be thought over first, or be ready and come late' => sub {
 
 row 'every hostile answer can be sent, and none is a yes' => sub {
     my @answers = hostile_answers('http://127.0.0.1:1/');
-    cmp_ok @answers / 2, '>=', 60, 'there are enough';
-    while (my ($name, $answer) = splice @answers, 0, 2) {
+    cmp_ok scalar(@answers), '>=', 60, 'there are enough';
+    for (@answers) {
+        my ($name, undef, $answer) = @$_;
         next if $answer->{hang} || $answer->{drip} || $answer->{endless};
         $op->fault(introspect => %$answer);
         my $reply = raw_request("POST /introspect HTTP/1.0\r\n\r\n", port => port('op'), wait => 3);
         my ($body) = $reply =~ /\AHTTP\/1\.1 200 .*?\r\n\r\n(.*)/s;
         my $data = eval { JSON::PP->new->utf8->max_depth(64)->decode($body // '') };
         ok length $reply || $answer->{close}, "$name is sent" or diag explain $answer if !$answer->{reset_after};
-        ok !(ref $data eq 'HASH' && ref $data->{active} && $data->{active}) || $name =~ /twice|length|shorter|UTF-16/, "$name is no yes";
+        ok !(ref $data eq 'HASH' && ref $data->{active} && $data->{active}) || $name =~ /twice|length|shorter|longer|UTF-16|behind/, "$name is no yes";
     }
 };
 
