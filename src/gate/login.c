@@ -4,9 +4,7 @@
 
 #include <apr_strings.h>
 
-#include "base/base64url.h"
-#include "base/cookie.h"
-#include "base/pack.h"
+#include "gate/attempt.h"
 #include "gate/identify.h"
 #include "gate/provider.h"
 #include "gate/push.h"
@@ -15,245 +13,11 @@
 #include "oidc/callback.h"
 #include "oidc/token.h"
 
-/* --- the state of an attempt, sealed into a cookie of its own --- */
-
-/* Cookies of attempts are named by a slot, so that a browser that opens forty tabs at once still
- * comes back with a Cookie header that httpd takes: there can never be more of them than this. */
-#define SLOTS 16
-
-/* All attempts' cookies together, and the longest return address in one of them; bytes. */
-#define COOKIES_MAX_BYTES   4096
+/* The longest return address that goes into a cookie; bytes. */
 #define RETURN_TO_MAX_BYTES 1500
 
 /* 256 bits for each of state, nonce and verifier (RFC 6749 section 10.10). */
 #define SECRET_BYTES 32
-
-static const char purpose[] = "login";
-
-typedef struct login_attempt {
-    apr_int64_t created, again, max_age, posted;
-    gate_span settings, realm, state, nonce, verifier, return_to, acr_values;
-} login_attempt;
-
-enum {
-    CREATED,
-    AGAIN,
-    MAX_AGE,
-    POSTED,
-    SETTINGS,
-    REALM,
-    STATE,
-    NONCE,
-    VERIFIER,
-    RETURN_TO,
-    ACR_VALUES,
-    ATTEMPT_TEXTS
-};
-
-/* An attempt's cookie as it was found in the request. */
-typedef struct found_attempt {
-    login_attempt attempt;
-    int slot;
-    size_t bytes;
-} found_attempt;
-
-typedef struct found_attempts {
-    found_attempt items[SLOTS];
-    int count;
-    unsigned dead_slots; /* a bit for each slot whose cookie is of no use */
-} found_attempts;
-
-static bool seal_attempt(const gate_request *q, const gate_site *site, gate_world *w,
-                         const login_attempt *attempt, const char **text)
-{
-    gate_pack pack = {.count = 0};
-    gate_span plain, box;
-    bool sealed;
-
-    gate_pack_add_number(q->pool, &pack, attempt->created);
-    gate_pack_add_number(q->pool, &pack, attempt->again);
-    gate_pack_add_number(q->pool, &pack, attempt->max_age);
-    gate_pack_add_number(q->pool, &pack, attempt->posted);
-    gate_pack_add(&pack, attempt->settings);
-    gate_pack_add(&pack, attempt->realm);
-    gate_pack_add(&pack, attempt->state);
-    gate_pack_add(&pack, attempt->nonce);
-    gate_pack_add(&pack, attempt->verifier);
-    gate_pack_add(&pack, attempt->return_to);
-    gate_pack_add(&pack, attempt->acr_values);
-    plain = gate_pack_bytes(q->pool, &pack);
-    sealed = gate_box_seal(q->pool, &w->keys[0], purpose, gate_span_of(site->origin), plain,
-                           w->random, &box);
-    gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
-    if (sealed)
-        *text = gate_base64url_encode(q->pool, box);
-    return sealed;
-}
-
-static bool open_attempt(const gate_request *q, const gate_site *site, gate_world *w,
-                         gate_span text, login_attempt *attempt)
-{
-    gate_span box, plain = {NULL, 0}, texts[ATTEMPT_TEXTS];
-
-    if (!text.ptr || text.len > COOKIES_MAX_BYTES || !gate_base64url_decode(q->pool, text, &box))
-        return false;
-    for (int i = 0; i < w->key_count && !plain.ptr; i++) {
-        if (!gate_box_open(q->pool, &w->keys[i], purpose, gate_span_of(site->origin), box, &plain))
-            plain = (gate_span){NULL, 0};
-    }
-    if (!plain.ptr || !gate_pack_read(plain, texts, ATTEMPT_TEXTS))
-        return false;
-    attempt->settings = texts[SETTINGS];
-    attempt->realm = texts[REALM];
-    attempt->state = texts[STATE];
-    attempt->nonce = texts[NONCE];
-    attempt->verifier = texts[VERIFIER];
-    attempt->return_to = texts[RETURN_TO];
-    attempt->acr_values = texts[ACR_VALUES];
-    return gate_pack_number(texts[CREATED], &attempt->created) &&
-           gate_pack_number(texts[AGAIN], &attempt->again) &&
-           gate_pack_number(texts[MAX_AGE], &attempt->max_age) &&
-           gate_pack_number(texts[POSTED], &attempt->posted);
-}
-
-/* --- the cookies --- */
-
-static const char *cookie_name(apr_pool_t *p, const gate_site *site, int slot)
-{
-    return apr_psprintf(p, "%s-login-%x", site->cookie, (unsigned)slot);
-}
-
-/* The provider sends the browser back by a link from elsewhere, which brings Lax cookies along; or
- * has it post a form from there, which does not. Browsers take None with Secure alone: on loopback
- * by plain http, what the provider of another host has posted finds no attempt. */
-static const char *samesite_of(const gate_site *site, bool posted)
-{
-    return posted && site->secure ? "None" : "Lax";
-}
-
-/* max_age 0 takes the cookie away. */
-static const char *cookie_text(const gate_request *q, const gate_site *site, int slot,
-                               const char *value, int max_age, bool posted)
-{
-    const gate_cookie cookie = {
-        .name = cookie_name(q->pool, site, slot),
-        .value = value,
-        .path = "/",
-        .samesite = samesite_of(site, posted),
-        .max_age = max_age,
-        .secure = site->secure,
-    };
-
-    return gate_cookie_text(q->pool, &cookie);
-}
-
-static bool is_expired(const gate_request *q, const login_attempt *attempt)
-{
-    return q->now >= attempt->created + GATE_LOGIN_SECONDS ||
-           q->now < attempt->created - GATE_LOGIN_SECONDS;
-}
-
-static void find_attempts(const gate_request *q, const gate_site *site, gate_world *w,
-                          found_attempts *found)
-{
-    const gate_span header = gate_span_of(q->header(q, "Cookie"));
-
-    *found = (found_attempts){.count = 0};
-    for (int slot = 0; slot < SLOTS; slot++) {
-        found_attempt *item = &found->items[found->count];
-        gate_span text;
-
-        switch (gate_cookie_find(header, gate_span_of(cookie_name(q->pool, site, slot)), &text)) {
-        case GATE_COOKIE_NONE:
-            continue;
-        case GATE_COOKIE_ONE:
-            if (open_attempt(q, site, w, text, &item->attempt)) {
-                item->slot = slot;
-                item->bytes = text.len;
-                found->count++;
-                continue;
-            }
-            break;
-        default:
-            break;
-        }
-        found->dead_slots |= 1u << slot;
-    }
-}
-
-static void forget(const gate_request *q, const gate_site *site, gate_decision *decision, int slot)
-{
-    gate_add_cookie(decision, cookie_text(q, site, slot, "", 0, false));
-}
-
-/* Takes the oldest attempt out of the list; its slot. */
-static int drop_oldest(found_attempts *found)
-{
-    int oldest = 0, slot;
-
-    for (int i = 1; i < found->count; i++) {
-        if (found->items[i].attempt.created < found->items[oldest].attempt.created)
-            oldest = i;
-    }
-    slot = found->items[oldest].slot;
-    found->items[oldest] = found->items[--found->count];
-    return slot;
-}
-
-static size_t bytes_of(const found_attempts *found)
-{
-    size_t bytes = 0;
-
-    for (int i = 0; i < found->count; i++)
-        bytes += found->items[i].bytes;
-    return bytes;
-}
-
-/* Makes room for one attempt more: those that took too long go, then the oldest. */
-static void make_room(const gate_request *q, found_attempts *found, size_t bytes)
-{
-    for (int i = 0; i < found->count; i++) {
-        if (is_expired(q, &found->items[i].attempt)) {
-            found->dead_slots |= 1u << found->items[i].slot;
-            found->items[i--] = found->items[--found->count];
-        }
-    }
-    while (found->count >= GATE_LOGINS_AT_ONCE ||
-           (found->count && bytes_of(found) + bytes > COOKIES_MAX_BYTES))
-        found->dead_slots |= 1u << drop_oldest(found);
-}
-
-/* A slot that no attempt of this browser has, at random: requests that start at the same moment do
- * not see each other. There are more slots than attempts. */
-static int free_slot(const found_attempts *found, unsigned char random)
-{
-    unsigned taken = 0;
-    int slot = random % SLOTS;
-
-    for (int i = 0; i < found->count; i++)
-        taken |= 1u << found->items[i].slot;
-    while (taken & 1u << slot)
-        slot = (slot + 1) % SLOTS;
-    return slot;
-}
-
-static void remember(const gate_request *q, const gate_site *site, gate_world *w, const char *text,
-                     bool posted, gate_decision *decision)
-{
-    found_attempts found;
-    unsigned char random = 0;
-    int own;
-
-    find_attempts(q, site, w, &found);
-    make_room(q, &found, strlen(text));
-    w->random(&random, 1);
-    own = free_slot(&found, random);
-    for (int slot = 0; slot < SLOTS; slot++) {
-        if (found.dead_slots & 1u << slot && slot != own)
-            forget(q, site, decision, slot);
-    }
-    gate_add_cookie(decision, cookie_text(q, site, own, text, GATE_LOGIN_SECONDS, posted));
-}
 
 /* --- there --- */
 
@@ -335,7 +99,7 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
     const char *nonce = gate_random_text(q->pool, w->random, SECRET_BYTES);
     const char *verifier = gate_random_text(q->pool, w->random, SECRET_BYTES);
     const bool posted = s->response_mode == GATE_RESPONSE_FORM_POST;
-    const login_attempt attempt = {
+    const gate_attempt attempt = {
         .created = q->now,
         .again = plan->again,
         .max_age = plan->step_up.max_age,
@@ -358,18 +122,19 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
         .verifier = verifier,
         .extra = parameters(q->pool, s, plan),
     };
-    const char *detail = "no randomness, or no cryptography", *text, *url;
+    const char *detail = NULL, *url;
     gate_decision decision;
     gate_reason reason = GATE_INTERNAL;
 
-    if (state && nonce && verifier && seal_attempt(q, s->site, w, &attempt, &text))
+    if (state && nonce && verifier)
         reason = make_url(q, s, w, &request, &url, &detail);
     if (reason != GATE_OK)
         return gate_refuse(reason, detail);
     decision = gate_send_to(q, url);
     decision.reason = plan->reason;
-    remember(q, s->site, w, text, posted, &decision);
-    return decision;
+    return gate_attempt_remember(q, s->site, w, &attempt, &decision)
+               ? decision
+               : gate_refuse(GATE_INTERNAL, "no randomness, or no cryptography");
 }
 
 /* --- and back --- */
@@ -384,7 +149,7 @@ typedef struct landing {
     gate_world *w;
     const gate_settings *s;
     gate_callback callback;
-    const login_attempt *attempt;
+    const gate_attempt *attempt;
     bool can_return; /* nothing is spent yet: the attempt stays, the same answer may come again */
     const char *detail;
 } landing;
@@ -424,7 +189,7 @@ static gate_decision unknown(const landing *l, const char *detail)
     return decision;
 }
 
-static const found_attempt *attempt_of(const found_attempts *found, gate_span state)
+static const gate_found_attempt *attempt_of(const gate_attempts *found, gate_span state)
 {
     for (int i = 0; i < found->count; i++) {
         if (gate_secret_equal(found->items[i].attempt.state, state))
@@ -616,7 +381,7 @@ static gate_decision land(landing *l)
     if (!l->s || l->attempt->realm.len != GATE_DIGEST_BYTES ||
         memcmp(l->attempt->realm.ptr, l->s->realm.fingerprint.bytes, GATE_DIGEST_BYTES))
         return unknown(l, "the configuration has changed since this login was begun");
-    if (!is_expired(l->q, l->attempt))
+    if (!gate_attempt_is_expired(l->q, l->attempt))
         return sign_in(l);
     if (l->attempt->again)
         return gate_refuse(GATE_STATE_EXPIRED, NULL);
@@ -628,14 +393,14 @@ gate_decision gate_login_finish(const gate_request *q, const gate_site *site, ga
                                 gate_span answer)
 {
     landing l = {.q = q, .site = site, .w = w};
-    const found_attempt *found;
-    found_attempts attempts;
+    const gate_found_attempt *found;
+    gate_attempts attempts;
     gate_decision decision;
     gate_reason reason = gate_callback_read(q->pool, answer, &l.callback);
 
     if (reason != GATE_OK)
         return gate_refuse(reason, NULL);
-    find_attempts(q, site, w, &attempts);
+    gate_attempts_find(q, site, w, &attempts);
     found = attempt_of(&attempts, l.callback.state);
     if (!found)
         return unknown(&l, "no attempt of this browser has that state");
@@ -647,6 +412,6 @@ gate_decision gate_login_finish(const gate_request *q, const gate_site *site, ga
                                : "the answer was not to be posted");
     decision = land(&l);
     if (!l.can_return)
-        forget(q, site, &decision, found->slot);
+        gate_attempt_forget(q, site, &decision, found->slot);
     return decision;
 }

@@ -5,12 +5,9 @@
 #ifndef GATE_GATE_LOGIN_H
 #define GATE_GATE_LOGIN_H
 
+#include "gate/attempt.h"
 #include "gate/gate.h"
 #include "gate/step_up.h"
-
-/* How long a login may take, and how many of one browser may be under way at once. */
-#define GATE_LOGIN_SECONDS  600
-#define GATE_LOGINS_AT_ONCE 5
 
 /* What a login is begun with. */
 typedef struct gate_login_plan {

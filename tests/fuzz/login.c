@@ -29,6 +29,7 @@ static const char *seal_contents(gate_span contents)
         {(const char *)&now, sizeof now},
         {(const char *)&none, sizeof none},
         {(const char *)&none, sizeof none},
+        {(const char *)&none, sizeof none},
         GATE_SPAN("app"),
         {(const char *)the.app.realm.fingerprint.bytes, GATE_DIGEST_BYTES},
     };

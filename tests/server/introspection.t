@@ -42,6 +42,16 @@ Use Cached /cached "introspection=30s negative=5s"
 Use Cached /brief  "introspection=2s negative=2s"
 Use Cached /stale  "introspection=1s stale=4s"
 
+# A provider that wants more than the token.
+<Location /more>
+    AuthType OIDCGate
+    OIDCGateMethods    introspection
+    OIDCGateIntrospectionParam token_type_hint jwt
+    OIDCGateIntrospectionParam realm "a b"
+    Require valid-user
+    ProxyPass @backend@
+</Location>
+
 =cut
 
 my $op = provider();
@@ -578,6 +588,13 @@ row 'where nothing is kept, bad tokens are limited and good ones are not' => sub
     is scalar(grep { with('/limited/x', $good)->code == 200 } 1 .. 5), 5, 'which does not touch the good one';
     log_like qr/deny status=429 reason=rate_limited/;
     expect_log qr/reason=token_inactive/;
+};
+
+row 'a provider is told more than the token where it wants that' => sub {
+    my $token = opaque();
+    status_is with('/more/x', $token), 200;
+    my ($asked) = $op->requests('introspect');
+    is_deeply { map { @$_ } @{ $asked->{form} } }, { token => $token, token_type_hint => 'jwt', realm => 'a b' }, 'and what it was to be told';
 };
 
 row 'one place does not believe what another was told' => sub {

@@ -92,6 +92,11 @@ RewriteRule ^/old/(.*)        /cgi/env/$1 [PT]
     Require valid-user
 </Location>
 
+<Location /status>
+    SetHandler server-status
+    Require all granted
+</Location>
+
 # Nothing to do with it: its parameters are its own.
 <Location /open>
     Require all granted
@@ -192,6 +197,18 @@ GET /query/only HTTP/1.1||/query/only|-
 GET /query/spelled HTTP/1.1||/query/spelled|-
 GET /query/last?x=access_token HTTP/1.1|?x=access_token|/query/last|-
 LOG
+};
+
+row "the server's status page does not show it, neither afterwards nor meanwhile" => sub {
+    $backend->answer_at('/slow', delay => 2);
+    my ($status) = parallel(2, sub {
+        my ($number) = @_;
+        return get(ua(), "/query/slow?b=1&access_token=$token")->code if $number == 2;
+        return until_true(sub { my $page = get(ua(), '/status')->content; $page =~ m{GET /query/slow} && $page });
+    });
+    $backend->answer_at('/slow');
+    like $status, qr{GET /query/slow\?b=1 HTTP}, 'it is there';
+    unlike $status, qr/access_token=/, 'without the token';
 };
 
 row 'wherever the address is put together early, it is there without the token' => sub {
