@@ -89,9 +89,13 @@ check-replay: $(REPLAY)
 	$(PROVE) -e '' $(REPLAY)
 check-manual: $(B)/mod_oidc_gate.so
 	GATE_SO=$(CURDIR)/$< $(PROVE) -e perl tests/manual
+# At once, because tests wait more than they work; worker is event's elder brother, and gets the main stories.
 check-server: $(B)/mod_oidc_gate.so
-	GATE_MPM=event GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san)
-	GATE_MPM=prefork GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san)
+	$(MAKE) -j3 --output-sync check-server-event check-server-prefork check-server-worker
+check-server-worker: SERVER_TESTS = $(MAIN_STORIES:%=tests/server/%.t)
+MAIN_STORIES := access bearer client-credentials code-flow introspection session
+check-server-%: $(B)/mod_oidc_gate.so
+	GATE_MPM=$* GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san) $(SERVER_TESTS)
 check-interop: $(B)/mod_oidc_gate.so
 	sh tests/interop/setup
 	GATE_INTEROP_MUST=1 GATE_SO=$< tests/run tests/interop/login.t

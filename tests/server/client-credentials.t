@@ -655,7 +655,7 @@ row "nor where the provider gives the client's token another subject" => sub {
 =httpd limited
 
 OIDCGateIssuer @op@
-OIDCGateLimit  address=5 total=40
+OIDCGateLimit  address=5 total=12
 
 <Location />
     AuthType OIDCGate
@@ -716,7 +716,7 @@ row 'one client id that is guessed at is limited, from wherever' => sub {
 
 row 'all together are limited' => sub {
     begin_second();
-    limited_is(40, 'many ids and addresses', map { ["127.0.2.$_", "all-$_", 'x'] } 1 .. 120);
+    limited_is(12, 'many ids and addresses', map { ["127.0.2.$_", "all-$_", 'x'] } 1 .. 120);
 };
 
 row 'a client id that looks like an address or like everybody is counted for neither' => sub {

@@ -30,7 +30,8 @@ sub storm {
     for my $answer (map { ref $_ ? @$_ : die "$_\n" } @told) {
         my ($round, $status, $token, $took) = @$answer;
         $count{$status}++;
-        $tokens[$round]{$token}++ if $status == 200;
+        # One that waited longer than a token lives may by right meet the next one.
+        $tokens[$round]{$token}++ if $status == 200 && $took < $LIFETIME;
         $slowest = $took if $took > $slowest;
     }
     $several{ scalar keys %$_ }++ for grep { $_ && keys %$_ > 1 } @tokens;
@@ -87,7 +88,7 @@ row "$WITH_KILLS times, and children are killed over it: at worst somebody signs
     note sprintf 'in %.1f s, slowest %.2f s', time - $begun, $told->{slowest};
     is join(' ', grep { !/^(?:200|401)$/ } sort keys %$count), '', 'every answer is 200, or 401 from a session whose renewal nobody heard the end of';
     is_deeply $told->{several}, {}, 'all of a round with the same token';
-    cmp_ok $told->{slowest}, '<', short_or_long(10, 2.5), 'nobody waits for the dead (whom httpd buries once a second)';
+    cmp_ok $told->{slowest}, '<', 10, 'nobody waits for the dead (whom httpd buries once a second)';
     is $op->state->{reuse}, 0, 'no refresh token came twice';
 };
 

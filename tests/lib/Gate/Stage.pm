@@ -32,7 +32,7 @@ my %SECRET = ('c-web' => 's3cret-web', 'c-api' => 's3cret', key => 'k' x 32, key
 sub new {
     my ($class, %with) = @_;
     my $self = bless { %with, server => "$with{stage}/tests/server" }, $class;
-    $self->{port} = free_ports(1 + $PORTS_EACH * @{ $self->{tests} });
+    $self->{port} = free_ports(1 + $PORTS_EACH * @{ $self->{tests} }, $self->{mpm});
     my $next = $self->{port} + 1;
     for my $file (@{ $self->{tests} }) {
         $self->{block}{ name_of($file) } = $next;
@@ -43,15 +43,20 @@ sub new {
 
 sub name_of { return basename($_[0]) =~ s/\.t$//r }
 
-# As many ports in a row, none of them taken. Where to look first depends on the process, so that
-# two runs at once seldom meet; below the range from which systems hand out ports by themselves.
+# As many ports in a row, none of them taken. Each MPM has a range of its own, so that the runs of
+# `make check` never meet; where to look first in it depends on the process, so that two of one kind
+# seldom do. All below the range from which systems hand out ports by themselves.
+my %RANGE = (event => 12_000, prefork => 18_600, worker => 25_200);
+my $RANGE_SIZE = 6_600;
+
 sub free_ports {
-    my ($count) = @_;
-    my ($low, $high) = (12000, 32000);
-    my $from = $low + $$ * 97 % ($high - $low - $count);
+    my ($count, $mpm) = @_;
+    my $low = $RANGE{$mpm} // die "no ports for the MPM $mpm\n";
+    my $starts = $RANGE_SIZE - $count;
+    my $from = $$ * 97 % $starts;
     for (1 .. 50) {
-        return $from unless grep { taken($_) } $from .. $from + $count - 1;
-        $from = $low + ($from - $low + $count) % ($high - $low - $count);
+        return $low + $from unless grep { taken($_) } $low + $from .. $low + $from + $count - 1;
+        $from = ($from + $count) % $starts;
     }
     die "no $count free ports\n";
 }
