@@ -87,15 +87,28 @@ static const struct {
     {"OIDCGATE_ID", id_of},
 };
 
+static void put(apr_table_t *table, const char *name, const char *value)
+{
+    if (value)
+        apr_table_setn(table, name, value);
+    else
+        apr_table_unset(table, name);
+}
+
+/* Alike in their first letters, they would all be compared with each other; as a rule there is none
+ * yet. */
 void gate_set_variables(request_rec *r, const gate_state *state, const char *verdict_name,
                         gate_reason reason)
 {
     const verdict v = {r->pool, state, verdict_name, reason};
+    const bool are_there = apr_table_get(r->subprocess_env, variables[0].name);
 
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
         const char *value = variables[i].value(&v);
 
-        if (value)
-            apr_table_setn(r->subprocess_env, variables[i].name, value);
+        if (are_there)
+            put(r->subprocess_env, variables[i].name, value);
+        else if (value)
+            apr_table_addn(r->subprocess_env, variables[i].name, value);
     }
 }

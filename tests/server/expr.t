@@ -71,6 +71,12 @@ RequestHeader set X-Too-Early "expr=<%{OIDC:sub}>" early
     ProxyPass @backend@
 </Location>
 
+<Location /documented>
+    Use Bearer
+    Require claim groups:staff
+    ErrorDocument 403 /public/no-access.html
+</Location>
+
 <Location /early>
     Use Bearer
     Require valid-user
@@ -236,6 +242,14 @@ row 'CustomLog: refusals' => sub {
     get(ua(), '/open/anybody');
     like last_line('expr-decisions.log', qr{/open/anybody}), qr{ 200 verdict=- reason=- method=- .* id=- }, 'no decision at all';
     expect_log qr/reason=no_credential/;
+};
+
+row 'CustomLog: what was decided, whatever page is shown instead' => sub {
+    my $answer = with_claims('/documented/x', groups => 'x');
+    status_is $answer, 403;
+    like $answer->content, qr/Sorry, you may not/, 'an ErrorDocument';
+    like last_line('expr-decisions.log', qr{/documented/x}), qr{ 403 verdict=deny reason=claim_mismatch method=bearer .*rule="claim groups:staff"}, 'the decision';
+    expect_log qr/reason=claim_mismatch/;
 };
 
 =httpd rules
