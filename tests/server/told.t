@@ -77,6 +77,9 @@ OIDCGateAssertion     key=@secrets@/ec256.pem claim=email claim=groups claim=id:
     OIDCGateOnUnauthenticated pass
     Require all granted
 </Location>
+<Location /asserted/bearer>
+    OIDCGateHeader Authorization "Bearer %{assertion:https://orders.example}"
+</Location>
 <Location /asserted/api>
     OIDCGateMethods  bearer
     OIDCGateAudience api://default https://orders.example
@@ -379,6 +382,14 @@ row 'a backend believes what it is given, and knows what it says' => sub {
     }, 'claims as the provider sent them';
     my $other = believe(assertion($alice, '/asserted/x'), $SET->content, %HERE);
     isnt $other->{jti}, $jti, 'each has an id of its own';
+};
+
+row 'a backend that takes bearer tokens gets it as one, in place of what the caller brings' => sub {
+    status_is get($alice, '/asserted/bearer/x', Authorization => 'Bearer forged'), 200;
+    my @got = $backend->got('Authorization');
+    is @got, 1, 'one Authorization';
+    my $claims = believe($got[0] =~ s/^Bearer //r, $SET->content, %HERE);
+    is ref $claims && $claims->{sub}, 'alice-sub', 'which says who she is';
 };
 
 row 'a backend that checks is not fooled' => sub {
