@@ -31,6 +31,7 @@ static const struct kind {
 /* NAME, a sign, and what the claim must be. */
 struct test {
     gate_claim_name name;
+    gate_claim_name voucher; /* what may say that the claim proves nothing; without path: nothing */
     const struct sign *sign;
     gate_span value;
     const void *regex;
@@ -174,6 +175,31 @@ static gate_match passes(const gate_rule *rule, const struct test *test, const g
     return match;
 }
 
+/* OpenID Connect Core section 5.7: at many a provider anybody can write any address into their
+ * account, and where the provider says itself that it has not looked, it is nobody's. */
+static bool is_disowned(const gate_identity *identity, const struct test *test)
+{
+    gate_claim claim;
+
+    if (!test->voucher.path.ptr || !gate_claim_find_for_rule(identity, &test->voucher, &claim))
+        return false;
+    for (int i = 0; i < claim.count; i++) {
+        gate_value_type type;
+
+        if (gate_span_is(gate_claim_value(&claim, i, &type), "false"))
+            return true;
+    }
+    return false;
+}
+
+static gate_match is_met(const gate_rule *rule, const struct test *test, const gate_claim *claim,
+                         const gate_identity *identity)
+{
+    const gate_match match = passes(rule, test, claim);
+
+    return match == GATE_MATCH_YES && is_disowned(identity, test) ? GATE_MATCH_NO : match;
+}
+
 static gate_reason check_tests(const gate_rule *rule, const gate_identity *identity)
 {
     gate_reason reason = GATE_CLAIM_MISSING;
@@ -181,7 +207,8 @@ static gate_reason check_tests(const gate_rule *rule, const gate_identity *ident
         const gate_claim_name *name = &rule->tests[i].name;
         gate_claim claim;
         const bool is_there = gate_claim_find_for_rule(identity, name, &claim);
-        const gate_match match = is_there ? passes(rule, &rule->tests[i], &claim) : GATE_MATCH_NO;
+        const gate_match match =
+            is_there ? is_met(rule, &rule->tests[i], &claim, identity) : GATE_MATCH_NO;
         if (match == GATE_MATCH_YES)
             return GATE_OK;
         if (match == GATE_MATCH_UNKNOWN)
@@ -316,9 +343,15 @@ static bool was_shown(const struct test *tests, int index)
 static void describe_tests(gate_claim_note *note, const gate_rule *rule,
                            const gate_identity *identity)
 {
-    for (int i = 0; i < rule->test_count && note->len < GATE_CLAIM_NOTE_BYTES; i++)
-        if (!was_shown(rule->tests, i))
-            gate_note_claim(note, &rule->tests[i].name, identity);
+    for (int i = 0; i < rule->test_count && note->len < GATE_CLAIM_NOTE_BYTES; i++) {
+        const struct test *test = &rule->tests[i];
+
+        if (was_shown(rule->tests, i))
+            continue;
+        gate_note_claim(note, &test->name, identity);
+        if (is_disowned(identity, test))
+            gate_note_claim(note, &test->voucher, identity);
+    }
 }
 
 static void describe_list(gate_claim_note *note, const gate_rule *rule,
@@ -384,6 +417,14 @@ static gate_span unescape(apr_pool_t *p, const char *from, const char *end)
     return (gate_span){text, (size_t)(to - text)};
 }
 
+static void find_voucher(struct test *test)
+{
+    if (!gate_span_is(test->name.path, "email"))
+        return;
+    gate_claim_name_read(GATE_SPAN("email_verified"), &test->voucher);
+    test->voucher.source = test->name.source;
+}
+
 static const char *read_test(apr_pool_t *p, const char *word, const gate_regex_engine *engine,
                              struct test *test)
 {
@@ -400,6 +441,7 @@ static const char *read_test(apr_pool_t *p, const char *word, const gate_regex_e
             word);
     if (!gate_claim_name_read(unescape(p, word, end), &test->name))
         return apr_psprintf(p, "\"%s\" names no claim: write NAME:VALUE or NAME~REGEX", word);
+    find_voucher(test);
     test->sign = sign_at(end);
     const char *value = end + strlen(test->sign->text);
     if (!*value)

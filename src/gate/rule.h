@@ -31,6 +31,8 @@ typedef struct gate_rule gate_rule;
  * boolean, or any member of an array. NAME~REGEX matches the same values. NAME>=NUMBER and
  * NAME<=NUMBER compare numbers, and nothing that merely reads like one.
  *
+ * The claim email is nobody's where email_verified of the same source is false: CLAIM_MISMATCH.
+ *
  * The name ends at the first ':', '~', ">=" or "<=" that is no part of "://" and no pin ("id:",
  * "userinfo:", "at:"). Within a name a backslash before ':', '~', '<' or '>' takes its meaning
  * away: "cognito\:groups:staff". */

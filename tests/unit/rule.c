@@ -338,6 +338,47 @@ static void nobody(apr_pool_t *p)
        "nor at any time");
 }
 
+/* An address that the provider does not vouch for is nobody's. */
+static void addresses(apr_pool_t *p)
+{
+    static const struct {
+        const char *rule, *claims;
+        gate_reason reason;
+    } cases[] = {
+        {"claim email:a@x.example", "{\"email\":\"a@x.example\"}", GATE_OK},
+        {"claim email:a@x.example", "{\"email\":\"a@x.example\",\"email_verified\":true}", GATE_OK},
+        {"claim email:a@x.example", "{\"email\":\"a@x.example\",\"email_verified\":null}", GATE_OK},
+        {"claim email:a@x.example", "{\"email\":\"a@x.example\",\"email_verified\":false}",
+         GATE_CLAIM_MISMATCH},
+        {"claim email:a@x.example", "{\"email\":\"a@x.example\",\"email_verified\":\"false\"}",
+         GATE_CLAIM_MISMATCH},
+        {"claim email~@x\\.example$", "{\"email\":\"a@x.example\",\"email_verified\":false}",
+         GATE_CLAIM_MISMATCH},
+        {"claim email:a@x.example sub:the-subject",
+         "{\"email\":\"a@x.example\",\"email_verified\":false}", GATE_OK},
+        {"claim id:email:a@x.example",
+         "[{\"id_token\":{\"email\":\"a@x.example\"}},{\"userinfo\":{\"email_verified\":false}}]",
+         GATE_OK},
+        {"claim userinfo:email:a@x.example",
+         "[{\"userinfo\":{\"email\":\"a@x.example\",\"email_verified\":false}}]",
+         GATE_CLAIM_MISMATCH},
+        {"claim email:b@x.example", "{\"email\":\"a@x.example\",\"email_verified\":false}",
+         GATE_CLAIM_MISMATCH},
+        {"claim mail:a@x.example", "{\"mail\":\"a@x.example\",\"email_verified\":false}", GATE_OK},
+        {"claim email_verified:false", "{\"email_verified\":false}", GATE_OK},
+    };
+    const char *detail = NULL;
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const gate_identity *who = identity_of(p, cases[i].claims);
+
+        ok(gate_rule_check(rule_of(p, cases[i].rule), who, now, p, &detail) == cases[i].reason,
+           "Require %s, of %s", cases[i].rule, cases[i].claims);
+    }
+    gate_rule_check(rule_of(p, cases[3].rule), identity_of(p, cases[3].claims), now, p, &detail);
+    ok(detail && strstr(detail, "email_verified is false"), "the log says that it is nobody's");
+}
+
 /* A client, or a person, of that name. */
 static const gate_identity *caller(apr_pool_t *p, const char *name, bool is_client)
 {
@@ -479,6 +520,7 @@ int main(int argc, char **argv)
     details(p);
     details_are_bounded(p);
     nobody(p);
+    addresses(p);
     clients(p);
     undecided(p);
     words_are_copied(p);
