@@ -260,6 +260,8 @@ typedef struct gate_decision {
     const char *cookies[GATE_MAX_COOKIES]; /* values of Set-Cookie */
     int cookie_count;
     int retry_after;   /* seconds; 0: not said */
+    const char *return_to;      /* the page on this host that a login was begun for, or NULL */
+    const char *provider_error; /* the registered code with which the provider ended it, or NULL */
     const char *cache; /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */
     gate_filed_under filed_under; /* the credential that was judged */
 } gate_decision;

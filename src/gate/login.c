@@ -152,6 +152,7 @@ typedef struct landing {
     const gate_attempt *attempt;
     bool can_return; /* nothing is spent yet: the attempt stays, the same answer may come again */
     const char *detail;
+    const char *provider_error; /* see gate_decision */
 } landing;
 
 /* Whether somebody signed in already came here, by the back button or a bookmark. */
@@ -213,6 +214,9 @@ static gate_reason use_up(landing *l)
         return GATE_OK;
     case GATE_STORE_CONFLICT:
         return GATE_REPLAY;
+    case GATE_STORE_FULL: /* the mark stands in the same region as the session will */
+        l->can_return = true;
+        return GATE_SESSIONS_FULL;
     default:
         l->can_return = true;
         return GATE_STORE_UNAVAILABLE;
@@ -248,7 +252,7 @@ static gate_reason hear(landing *l)
     l->detail =
         apr_psprintf(l->q->pool, "%s: %s", gate_span_for_log(l->q->pool, l->callback.error, 64),
                      gate_span_for_log(l->q->pool, l->callback.error_description, 200));
-    return gate_callback_error(l->callback.error);
+    return gate_callback_error(l->callback.error, &l->provider_error);
 }
 
 static gate_reason redeem(landing *l, gate_token_set *tokens)
@@ -411,6 +415,8 @@ gate_decision gate_login_finish(const gate_request *q, const gate_site *site, ga
                                ? "the answer was to be posted, and came in the address"
                                : "the answer was not to be posted");
     decision = land(&l);
+    decision.return_to = gate_span_dup(q->pool, l.attempt->return_to);
+    decision.provider_error = l.provider_error;
     if (!l.can_return)
         gate_attempt_forget(q, site, &decision, found->slot);
     return decision;

@@ -62,10 +62,11 @@ gate_reason gate_callback_check_issuer(const gate_callback *callback, const char
     return gate_span_is(callback->issuer, issuer) ? GATE_OK : GATE_ISSUER_MIXUP;
 }
 
-gate_reason gate_callback_error(gate_span error)
+gate_reason gate_callback_error(gate_span error, const char **registered)
 {
-    /* RFC 6749 section 4.1.2.1, OIDC Core section 3.1.2.6, and OIDC Unmet Authentication
-     * Requirements section 4. */
+    /* IANA's registry of OAuth errors, those of the authorization endpoint: RFC 6749 section
+     * 4.1.2.1, RFC 8707 section 2, RFC 9396 section 5, OIDC Core section 3.1.2.6, and OIDC Unmet
+     * Authentication Requirements section 4. */
     static const struct {
         const char *code;
         gate_reason reason;
@@ -78,9 +79,24 @@ gate_reason gate_callback_error(gate_span error)
         {"unmet_authentication_requirements", GATE_ACR_UNMET},
         {"server_error", GATE_IDP_ERROR},
         {"temporarily_unavailable", GATE_IDP_ERROR},
+        {"invalid_request", GATE_IDP_REJECTED_GATEWAY},
+        {"unauthorized_client", GATE_IDP_REJECTED_GATEWAY},
+        {"unsupported_response_type", GATE_IDP_REJECTED_GATEWAY},
+        {"invalid_scope", GATE_IDP_REJECTED_GATEWAY},
+        {"invalid_target", GATE_IDP_REJECTED_GATEWAY},
+        {"invalid_authorization_details", GATE_IDP_REJECTED_GATEWAY},
+        {"invalid_request_uri", GATE_IDP_REJECTED_GATEWAY},
+        {"invalid_request_object", GATE_IDP_REJECTED_GATEWAY},
+        {"request_not_supported", GATE_IDP_REJECTED_GATEWAY},
+        {"request_uri_not_supported", GATE_IDP_REJECTED_GATEWAY},
+        {"registration_not_supported", GATE_IDP_REJECTED_GATEWAY},
     };
-    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-        if (gate_span_is(error, meanings[i].code))
-            return meanings[i].reason;
+    *registered = NULL;
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++) {
+        if (!gate_span_is(error, meanings[i].code))
+            continue;
+        *registered = meanings[i].code;
+        return meanings[i].reason;
+    }
     return GATE_IDP_REJECTED_GATEWAY;
 }

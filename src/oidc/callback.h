@@ -33,7 +33,9 @@ gate_reason gate_callback_check_issuer(const gate_callback *callback, const char
  * (login_required, interaction_required, consent_required, account_selection_required), ACR_UNMET
  * (unmet_authentication_requirements), IDP_ERROR (server_error, temporarily_unavailable), and
  * IDP_REJECTED_GATEWAY for all that is the gate's own fault (invalid_request, invalid_scope,
- * unauthorized_client, ...) or unknown. */
-gate_reason gate_callback_error(gate_span error);
+ * unauthorized_client, ...) or unknown. *registered is that code in our own spelling, to be shown
+ * to whoever it may concern; NULL where it is none that is registered: a provider's own words are
+ * not for showing. */
+gate_reason gate_callback_error(gate_span error, const char **registered);
 
 #endif

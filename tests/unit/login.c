@@ -855,7 +855,7 @@ static void test_sessions_full(void)
     ok(!session_cookie(), "no cookie is set for what is not there");
     s = world_begin();
     the.store.is_full[GATE_STORE_MARK] = true;
-    is(said(sign_in(s, page)), "FAIL store_unavailable 503",
+    is(said(sign_in(s, page)), "FAIL sessions_full 503",
        "nor a login whose state it cannot mark as used");
     ok(op.at[OP_TOKEN].calls == 0, "whose code is not sent then");
 }
