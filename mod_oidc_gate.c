@@ -8,6 +8,7 @@
 #include "mod_proxy.h"
 
 #include "httpd/address.h"
+#include "httpd/answer.h"
 #include "httpd/authz.h"
 #include "httpd/config.h"
 #include "httpd/endpoints.h"
@@ -67,6 +68,9 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_fixups(gate_publish, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* And once more in mod_proxy, after it has dropped the headers that Connection names. */
     APR_OPTIONAL_HOOK(proxy, fixups, gate_publish_to_proxy, NULL, NULL, APR_HOOK_REALLY_LAST);
+    /* A refusal stays one, whatever the page says that comes with it. */
+    ap_hook_insert_filter(gate_watch_status, NULL, NULL, APR_HOOK_MIDDLE);
+    gate_register_filters();
     /* Before mod_proxy and every other handler. */
     ap_hook_handler(gate_serve_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(gate_serve_sessions, NULL, NULL, APR_HOOK_MIDDLE);

@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_core.h"
+#include "util_filter.h"
 
 #include "gate/filed.h"
 #include "httpd/config.h"
@@ -113,6 +114,13 @@ static const char *realm_of(request_rec *r)
     return name ? name : "OpenID Connect";
 }
 
+/* A script's requests, and those for pictures, open that box too. */
+static bool is_browser(request_rec *r, const gate_state *state)
+{
+    return state->form == GATE_AS_PAGE || apr_table_get(r->headers_in, "Sec-Fetch-Mode") ||
+           apr_table_get(r->headers_in, "X-Requested-With");
+}
+
 /* Bearer first, the stronger; Basic only where programs' credentials are taken, and never for a
  * browser, which would open its password box. */
 static void challenge(request_rec *r, const gate_state *state)
@@ -131,12 +139,12 @@ static void challenge(request_rec *r, const gate_state *state)
     };
     const bool takes_tokens = s && s->methods & ~(1u << GATE_METHOD_CLIENT_CREDENTIALS);
     const bool takes_clients = s && s->methods & 1u << GATE_METHOD_CLIENT_CREDENTIALS;
-    const bool for_people = state->audience == GATE_FOR_PEOPLE;
+    const bool has_password_box = is_browser(r, state);
 
-    if (takes_tokens || for_people || !takes_clients || reason == GATE_ACR_UNMET)
+    if (takes_tokens || has_password_box || !takes_clients || reason == GATE_ACR_UNMET)
         apr_table_addn(r->err_headers_out, "WWW-Authenticate",
                        gate_bearer_challenge(r->pool, &bearer));
-    if (takes_clients && !for_people)
+    if (takes_clients && !has_password_box)
         apr_table_addn(r->err_headers_out, "WWW-Authenticate",
                        gate_basic_challenge(r->pool, realm_of(r)));
 }
@@ -161,18 +169,56 @@ static void send_headers(request_rec *r, const gate_decision *decision)
         apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, decision->retry_after));
 }
 
-/* The page that was to say why a request is refused is refused itself. The first answer stands:
- * httpd says it without a page. */
-bool gate_was_refused_before(request_rec *r)
+/* The request that was refused, where r is for the page that says why; else NULL. */
+static request_rec *refused_before(request_rec *r)
 {
     for (request_rec *at = r->prev; at; at = at->prev) {
         const gate_state *state = gate_state_of(at);
 
         if (state && state->is_refused)
-            return true;
+            return at;
     }
-    return false;
+    return NULL;
 }
+
+/* That page is refused itself. The first answer stands: httpd says it without a page. */
+bool gate_was_refused_before(request_rec *r)
+{
+    return refused_before(r) != NULL;
+}
+
+/* --- pages of the administrator's --- */
+
+#define KEEP_STATUS "OIDC_GATE_KEEP_STATUS"
+
+/* What says why a request is refused may come from a backend, which says 200 because it has that
+ * page: to the caller it is still a refusal. A redirect, or a failure, is what it is. */
+static apr_status_t keep_status(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    request_rec *r = filter->r;
+
+    if (ap_is_HTTP_SUCCESS(r->status) || r->status == HTTP_NOT_MODIFIED) {
+        r->status = refused_before(r)->status;
+        r->status_line = NULL;
+    }
+    ap_remove_output_filter(filter);
+    return ap_pass_brigade(filter->next, brigade);
+}
+
+void gate_register_filters(void)
+{
+    ap_register_output_filter(KEEP_STATUS, keep_status, NULL, AP_FTYPE_CONTENT_SET);
+}
+
+void gate_watch_status(request_rec *r)
+{
+    const request_rec *refused = refused_before(r);
+
+    if (refused && ap_is_HTTP_ERROR(refused->status))
+        ap_add_output_filter(KEEP_STATUS, NULL, r, r->connection);
+}
+
+/* --- the answer --- */
 
 int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
 {
@@ -183,8 +229,9 @@ int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
     if (gate_was_refused_before(r))
         return status;
     state->is_refused = true;
-    state->audience =
-        gate_audience_of(r); /* httpd makes a GET of the request before it asks for the page */
+    /* httpd makes a GET of the request before it asks for the page. */
+    state->form = gate_form_of(r);
+    state->can_repeat = r->method_number == M_GET;
     send_headers(r, &state->decision);
     if (status == 401 || (status == 403 && gate_reason_get(reason)->oauth_error) ||
         (status == 400 && gate_reason_get(reason)->oauth_error && state->settings))

@@ -16,6 +16,11 @@ int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
 /* Whether the page that was to say why a request is refused is itself what is asked for now. */
 bool gate_was_refused_before(request_rec *r);
 
+/* The insert_filter hook, and what it inserts: the administrator's page for a refusal has the
+ * refusal's status, wherever it comes from. */
+void gate_watch_status(request_rec *r);
+void gate_register_filters(void);
+
 /* Why, as the caller is told. */
 gate_reason gate_state_told(const gate_state *state);
 

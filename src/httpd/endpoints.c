@@ -18,6 +18,7 @@
 #include "httpd/explain.h"
 #include "httpd/guard.h"
 #include "httpd/page.h"
+#include "httpd/problem.h"
 #include "httpd/request.h"
 #include "httpd/runtime.h"
 #include "oidc/resource.h"
@@ -32,6 +33,8 @@ APLOG_USE_MODULE(oidc_gate);
 #define BODY_MAX_BYTES (24 * 1024)
 #define MAX_PARAMETERS 8
 
+#define JSON "application/json"
+
 /* What an endpoint is asked with. */
 typedef struct visit {
     request_rec *r;
@@ -41,6 +44,10 @@ typedef struct visit {
     gate_world *w;
 } visit;
 
+#define GET_ONLY  (1u << M_GET)
+#define POST_ONLY (1u << M_POST)
+#define GET_POST  (GET_ONLY | POST_ONLY)
+
 /* --- each endpoint --- */
 
 /* A decision, answered; an ADMIT is left to the endpoint. */
@@ -48,6 +55,22 @@ static int answer(const visit *v, gate_decision decision)
 {
     v->state->decision = decision;
     return gate_answer_with(v->r, v->state);
+}
+
+/* The method is none of these, and the answer says which they are (RFC 9110 section 15.5.6). */
+static gate_decision refuse_method(const visit *v, unsigned methods)
+{
+    static const struct {
+        unsigned methods;
+        const char *text;
+    } texts[] = {{GET_ONLY, "GET,HEAD"}, {POST_ONLY, "POST"}, {GET_POST, "GET,HEAD,POST"}};
+
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (texts[i].methods == methods)
+            apr_table_setn(v->r->err_headers_out, "Allow", texts[i].text);
+    }
+    v->r->allowed_methods->method_mask |= methods; /* httpd says it itself beside a mere text */
+    return gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL);
 }
 
 /* What holds at a path of this host: httpd itself is asked, by a subrequest that goes no further.
@@ -148,6 +171,7 @@ static int login(visit *v)
     const gate_span asked = v->r->method_number == M_POST ? read_form(v->r) : v->q.query;
     gate_login_plan plan = {.reason = GATE_NO_CREDENTIAL};
     const gate_settings *settings;
+    gate_decision decision;
     gate_form *form;
     gate_reason reason = gate_form_parse(v->q.pool, asked, LOGIN_MAX_PARAMETERS, &form);
 
@@ -160,7 +184,9 @@ static int login(visit *v)
     if (!settings || !(settings->methods & 1u << GATE_METHOD_CODE))
         return answer(v, gate_send_to(&v->q, gate_span_dup(v->q.pool, plan.return_to)));
     v->state->settings = settings;
-    return answer(v, gate_login_begin(&v->q, settings, v->w, &plan));
+    decision = gate_login_begin(&v->q, settings, v->w, &plan);
+    decision.return_to = gate_span_dup(v->q.pool, plan.return_to);
+    return answer(v, decision);
 }
 
 /* The provider's answer, by a link or, where that is configured, by a form. */
@@ -169,7 +195,7 @@ static int callback(visit *v)
     const bool is_posted = v->r->method_number == M_POST;
 
     if (is_posted && !__atomic_load_n(&v->site->takes_posts, __ATOMIC_ACQUIRE))
-        return answer(v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
+        return answer(v, refuse_method(v, GET_ONLY));
     return answer(
         v, gate_login_finish(&v->q, v->site, v->w, is_posted ? read_form(v->r) : v->q.query));
 }
@@ -212,15 +238,31 @@ static int frontchannel_logout(visit *v)
     return gate_page_framed(v->r, issuer);
 }
 
+/* The form of the gate's own page: what it leads to may stand at no other host, or the browser
+ * holds it back (Content Security Policy level 3 section 6.4.1), so a page leads on. */
+static bool is_by_page(const visit *v, gate_span parameters)
+{
+    gate_form *form;
+
+    return v->r->method_number == M_POST &&
+           gate_form_parse(v->q.pool, parameters, MAX_PARAMETERS, &form) == GATE_OK &&
+           gate_span_is(gate_form_get(form, GATE_PAGE_FIELD), GATE_PAGE_VALUE);
+}
+
 static int logout(visit *v)
 {
     const gate_span parameters = v->r->method_number == M_POST ? read_form(v->r) : v->q.query;
     const gate_decision decision = gate_sign_out(&v->q, v->site, v->w, parameters);
 
-    if (decision.verb != GATE_ADMIT)
+    if (decision.verb != GATE_ADMIT &&
+        (decision.verb != GATE_REDIRECT || !is_by_page(v, parameters)))
         return answer(v, decision);
     set_cookies(v, &decision);
-    return gate_page_signed_out(v->r);
+    if (decision.verb == GATE_ADMIT)
+        return gate_page_signed_out(v->r);
+    v->state->decision = decision;
+    gate_log_decision(v->r, v->state, "redirect", HTTP_OK);
+    return gate_page_leading(v->r, decision.location);
 }
 
 static json_t *describe(apr_pool_t *p, const gate_settings *s, const gate_session *session)
@@ -255,7 +297,7 @@ static int whoami(visit *v)
         return answer(v, gate_refuse(GATE_NO_CREDENTIAL, NULL));
     if (json_array_size(sessions) == 1)
         sessions = json_array_get(sessions, 0);
-    return gate_page_json(v->r, gate_json_compact(v->q.pool, sessions).ptr);
+    return gate_send_json(v->r, JSON, gate_json_compact(v->q.pool, sessions).ptr);
 }
 
 /* Whoever checks assertions asks for the keys again when he meets one that he does not know; else
@@ -268,7 +310,7 @@ static int jwks(visit *v)
     if (!v->site->assertion)
         return HTTP_NOT_FOUND;
     apr_table_setn(v->r->err_headers_out, "Cache-Control", "public, max-age=" KEYS_MAX_AGE);
-    return gate_page_json(v->r, gate_assertion_keys(v->q.pool, v->site->assertion));
+    return gate_send_json(v->r, JSON, gate_assertion_keys(v->q.pool, v->site->assertion));
 }
 
 /* Not for visitors: where httpd comes by itself to say why a request was refused. */
@@ -282,10 +324,6 @@ static int error(visit *v)
 }
 
 /* --- the table --- */
-
-#define GET_ONLY  (1u << M_GET)
-#define POST_ONLY (1u << M_POST)
-#define GET_POST  (GET_ONLY | POST_ONLY)
 
 static const struct endpoint {
     const char *name;
@@ -318,7 +356,7 @@ static const gate_settings *find_resource(const gate_site *site, const char *uri
 static int describe_resource(visit *v)
 {
     apr_table_setn(v->r->err_headers_out, "Access-Control-Allow-Origin", "*");
-    return gate_page_json(v->r, find_resource(v->site, v->r->uri)->resource_document);
+    return gate_send_json(v->r, JSON, find_resource(v->site, v->r->uri)->resource_document);
 }
 
 static const struct endpoint resource_endpoint = {"resource", GET_ONLY, describe_resource};
@@ -379,7 +417,7 @@ int gate_serve_endpoint(request_rec *r)
         return DECLINED;
     v = begin(r);
     if (!is_allowed(r, endpoint->methods))
-        return answer(&v, gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL));
+        return answer(&v, refuse_method(&v, endpoint->methods));
     return endpoint->serve(&v);
 }
 
@@ -415,7 +453,7 @@ static gate_decision admit_administrator(const visit *v, unsigned methods, const
         return decision;
     }
     if (!is_allowed(v->r, methods))
-        return gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL);
+        return refuse_method(v, methods);
     if (!gate_config_options()->used)
         return gate_refuse(GATE_CONFIG_ERROR, "nothing is guarded by this server");
     return (gate_decision){.verb = GATE_ADMIT, .status = HTTP_OK};
@@ -438,7 +476,8 @@ int gate_serve_sessions(request_rec *r)
     if (decision.verb != GATE_ADMIT)
         return answer(&v, decision);
     note_ended(&v, decision);
-    return gate_page_json(r, apr_psprintf(r->pool, "{\"ended\":%" APR_UINT64_T_FMT "}", ended));
+    return gate_send_json(r, JSON,
+                          apr_psprintf(r->pool, "{\"ended\":%" APR_UINT64_T_FMT "}", ended));
 }
 
 int gate_serve_explain(request_rec *r)
@@ -461,5 +500,5 @@ int gate_serve_explain(request_rec *r)
     if (decision.verb == GATE_ADMIT)
         decision = gate_explain(r, &v.q, r->method_number == M_POST ? read_form(r) : v.q.query,
                                 v.site, &json);
-    return decision.verb == GATE_ADMIT ? gate_page_json(r, json) : answer(&v, decision);
+    return decision.verb == GATE_ADMIT ? gate_send_json(r, JSON, json) : answer(&v, decision);
 }

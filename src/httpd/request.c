@@ -8,9 +8,11 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "base/media.h"
 #include "httpd/address.h"
 
-#define ID_BYTES 9 /* of a request id that mod_unique_id did not make */
+#define ID_BYTES     9 /* of a request id that mod_unique_id did not make */
+#define ID_MAX_CHARS 64
 
 /* --- state --- */
 
@@ -72,11 +74,20 @@ void gate_state_share(request_rec *r, gate_state *state)
     of_whole->parts = state;
 }
 
+/* UNIQUE_ID may also be what SetEnvIf has made of a header that a stranger sent. */
+static bool is_request_id(const char *id)
+{
+    const size_t len = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "-_.@:/+=");
+
+    return len && len <= ID_MAX_CHARS && !id[len];
+}
+
 const char *gate_request_id(request_rec *r)
 {
     const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
 
-    if (!id)
+    if (!id || !is_request_id(id))
         id = gate_random_text(r->pool, gate_random_bytes, ID_BYTES);
     return id ? id : "-";
 }
@@ -97,6 +108,20 @@ static bool header_has(request_rec *r, const char *name, const char *part)
     return value && ap_strcasestr(value, part);
 }
 
+/* Whether a page will do at least as well as JSON. Most requests that name no page need no closer
+ * look. */
+static bool wants_page(request_rec *r)
+{
+    const gate_span accept = gate_span_of(apr_table_get(r->headers_in, "Accept"));
+    gate_media_wish page;
+
+    if (!accept.ptr || !ap_strcasestr(accept.ptr, "text/html"))
+        return false;
+    page = gate_media_wanted(accept, "text/html");
+    return page.is_named && page.weight &&
+           page.weight >= gate_media_wanted(accept, "application/json").weight;
+}
+
 /* Fetch Metadata says it where the browser sends it; older ones say what they accept. A page that
  * is only fetched ahead, put into a frame or asked for by a script is not opened by anybody. */
 static bool is_navigation(request_rec *r)
@@ -109,15 +134,21 @@ static bool is_navigation(request_rec *r)
         return false;
     if (mode)
         return !strcmp(mode, "navigate") && (!dest || !strcmp(dest, "document"));
-    return header_has(r, "Accept", "text/html") &&
-           !apr_table_get(r->headers_in, "X-Requested-With");
+    return wants_page(r) && !apr_table_get(r->headers_in, "X-Requested-With");
 }
 
-gate_audience gate_audience_of(request_rec *r)
+/* Problem details are for those who name them, and like nothing better. */
+gate_form_kind gate_form_of(request_rec *r)
 {
-    return is_navigation(r) || (r->method_number != M_GET && header_has(r, "Accept", "text/html"))
-               ? GATE_FOR_PEOPLE
-               : GATE_FOR_PROGRAMS;
+    const gate_span accept = gate_span_of(apr_table_get(r->headers_in, "Accept"));
+    const gate_media_wish problem = gate_media_wanted(accept, "application/problem+json");
+
+    if (is_navigation(r) || (r->method_number != M_GET && wants_page(r)))
+        return GATE_AS_PAGE;
+    return problem.is_named && problem.weight &&
+                   problem.weight >= gate_media_wanted(accept, "application/json").weight
+               ? GATE_AS_PROBLEM
+               : GATE_AS_JSON;
 }
 
 /* Where the chain of internal redirects has come by an error: this is the page that says so. */
@@ -130,10 +161,9 @@ static bool is_error_document(const request_rec *r)
     return false;
 }
 
-/* What the caller asked for: path and query, before any internal redirect. RFC 9112 section
- * 3.2.2: it may come as a whole address; who we are is not the caller's to say, so its host
- * goes. */
-static gate_span asked_for(const request_rec *r)
+/* RFC 9112 section 3.2.2: it may come as a whole address; who we are is not the caller's to say, so
+ * its host goes. */
+gate_span gate_asked_for(const request_rec *r)
 {
     const char *uri;
 
@@ -167,7 +197,7 @@ gate_request gate_request_of(request_rec *r, gate_state *state)
         .pool = state->pool,
         .now = apr_time_sec(r->request_time),
         .method = r->method,
-        .uri = asked_for(r),
+        .uri = gate_asked_for(r),
         .query = gate_span_of(query ? query + 1 : NULL),
         .taken_query = gate_span_of(gate_taken_query(r)),
         .address = counted_as(r),

@@ -8,8 +8,9 @@
 #include "gate/rule.h"
 #include "httpd/module.h"
 
-/* Which form an answer of the gate's own takes. */
-typedef enum gate_audience { GATE_FOR_PEOPLE, GATE_FOR_PROGRAMS } gate_audience;
+/* Which form an answer of the gate's own takes: a page for people; for programs JSON, or the same
+ * as problem details (RFC 9457) where they ask for these. */
+typedef enum gate_form_kind { GATE_AS_PAGE, GATE_AS_JSON, GATE_AS_PROBLEM } gate_form_kind;
 
 /* A header or variable, rendered. */
 typedef struct gate_line {
@@ -43,7 +44,8 @@ typedef struct gate_state {
     bool is_watched;   /* nothing is done of what is decided: it is only said */
     gate_trace *trace; /* gets each rule that is asked; NULL: nobody asks why */
     bool is_refused;
-    gate_audience audience; /* whom the refusal is said to */
+    gate_form_kind form; /* in which the refusal is said */
+    bool can_repeat;     /* what was refused is a GET: its address can be opened once more */
     bool withholds; /* the credentials have been taken off the request; this is what they were, or
                        NULL */
     const char *authorization, *cookies;
@@ -66,9 +68,14 @@ void gate_state_share(request_rec *r, gate_state *state);
 /* The request as the gate sees it, in r->pool. */
 gate_request gate_request_of(request_rec *r, gate_state *state);
 
-gate_audience gate_audience_of(request_rec *r);
+/* The form that the caller takes: by Fetch Metadata where the browser sends it, and by Accept. */
+gate_form_kind gate_form_of(request_rec *r);
 
-/* The request's id: mod_unique_id's where there is one, else made up. */
+/* What the caller asked for, before any internal redirect: path and query, as they were sent. */
+gate_span gate_asked_for(const request_rec *r);
+
+/* The request's id: mod_unique_id's where there is one, else made up. Whoever writes UNIQUE_ID,
+ * it has at most 64 characters that need no escaping anywhere. */
 const char *gate_request_id(request_rec *r);
 
 #endif

@@ -230,7 +230,7 @@ row '2.19 signing out ends the session here, its tokens at the provider, and lea
 row '2.19 another site cannot sign her out, and nobody is sent to an address that was not allowed' => sub {
     my $ua = signed_in();
     denied request($ua, GET => '/oidc-gate/logout', 'Sec-Fetch-Site' => 'cross-site'), 403, 'a link from elsewhere';
-    denied post($ua, '/oidc-gate/logout', [], 'Sec-Fetch-Site' => 'cross-site'), 403, 'a form from elsewhere';
+    denied post(ua(), '/oidc-gate/logout', [], Cookie => cookie_header($ua), 'Sec-Fetch-Site' => 'cross-site'), 403, 'a form from elsewhere, be its cookie sent';
     denied post($ua, '/oidc-gate/logout', [], Origin => 'https://evil.example'), 403, 'an older browser, from elsewhere';
     log_like qr/reason=cross_site/;
     for my $target ('https://evil.example/', '//evil.example/', '/\\evil.example', "/x\r\ny", 'javascript:alert(1)',

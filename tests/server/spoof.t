@@ -280,15 +280,14 @@ row 'a rewritten address that mod_proxy takes' => sub {
 };
 
 row 'an ErrorDocument: open, proxied or a program, it hears of nobody' => sub {
-    # Where the document is proxied, the status is the one that the backend gives it: so httpd is.
-    no_spelling_arrives(path => '/says-open/x', want => 'nobody');
-    no_spelling_arrives(path => '/says-open/x', who => $alice, want => 'nobody');
+    no_spelling_arrives(path => '/says-open/x', want => 'nobody', status => 401);
+    no_spelling_arrives(path => '/says-open/x', who => $alice, want => 'nobody', status => 403);
     no_spelling_arrives(path => '/says-cgi/x', want => 'nobody', status => 401, text => 1);
     no_spelling_arrives(path => '/says-cgi/x', who => $alice, want => 'nobody', status => 403, text => 1);
 };
 
 row 'an ErrorDocument that is guarded itself hears of her what the gate says' => sub {
-    no_spelling_arrives(path => '/says-guarded/x', who => $alice, want => 'gate');
+    no_spelling_arrives(path => '/says-guarded/x', who => $alice, want => 'gate', status => 403);
 };
 
 write_file("$DOCS/parts/open.shtml", qq(<!--#include virtual="/open/part" -->\n)) if mkdir "$DOCS/parts";
