@@ -5,6 +5,7 @@
 #   make check          every test that a change must pass; installs what it needs
 #   make SAN=1 check    the same under AddressSanitizer and UBSan
 #   make check-long     sessions under restarts, kills, floods and races, in their long forms; hours
+#   make coverage       which lines and branches of src the tests reach; COVERAGE='unit replay' for those alone
 #   make fuzz           libFuzzer targets (clang); FUZZ_SECONDS=60 for each
 #   make deb            the Debian package
 #   make install        honours DESTDIR
@@ -12,10 +13,10 @@
 APXS       ?= apxs
 PKG_CONFIG ?= pkg-config
 PROVE      ?= prove
-B          := build$(if $(SAN),-san)
+B          := build$(if $(SAN),-san)$(if $(COV),-cov)
 
 # Yours to override.
-CFLAGS     ?= $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2 -D_FORTIFY_SOURCE=2) -g
+CFLAGS     ?= $(if $(SAN),-O1 -fno-omit-frame-pointer,$(if $(COV),-O0,-O2 -D_FORTIFY_SOURCE=2)) -g
 LDFLAGS    ?= -Wl,-z,relro -Wl,-z,now
 
 # The source's own. On a machine where nothing is installed yet the questions below have no answer; tests/deps comes first.
@@ -25,7 +26,8 @@ INC_APR    := $(if $(APR),$(shell $(APR) --cppflags) $(patsubst -I%,-isystem %,$
 INC_HTTPD  := -isystem $(shell $(APXS) -q INCLUDEDIR 2>/dev/null)
 WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
               -Wwrite-strings -Wvla -Wformat=2 -Wcast-qual -Wno-unused-parameter
-SANITIZE   := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all)
+SANITIZE   := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all) \
+              $(if $(COV),--coverage -fprofile-update=atomic)
 OURS       := -std=gnu11 -fPIC -fvisibility=hidden -fstack-protector-strong $(WARN) $(SANITIZE)
 COMPILE     = $(CC) -Isrc $(INC_APR) $(shell $(PKG_CONFIG) --cflags $(LIBS)) \
               $(CPPFLAGS) $(OURS) $(CFLAGS) -MMD -MP
@@ -41,7 +43,7 @@ REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
 FUZZ_SECONDS ?= 60
 
 .PHONY: all check check-all check-layers check-unit check-replay check-manual check-server check-interop check-long \
-        demo deps fuzz deb install clean
+        coverage cover-unit cover-replay cover-server demo deps fuzz deb install clean
 all: $(B)/mod_oidc_gate.so
 
 # nodelete: httpd unloads modules when it reads its configuration again, but what must outlive that (the store, keys,
@@ -63,7 +65,7 @@ $(B)/unit/%: tests/unit/%.c $(PURE)
 	$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
 
 # Each fuzz target once more with a plain main, to which its corpus is given.
-$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE)
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE) $(wildcard tests/fuzz/*.h tests/unit/*.h)
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests/fuzz -Itests/unit -DREPLAY_NAME='"$*"' -o $@ $< tests/fuzz/replay.c $(PURE) $(LINK_PURE)
 
@@ -107,6 +109,19 @@ LONG := restart kill strangers renewal-storm races
 check-long: $(B)/mod_oidc_gate.so
 	GATE_LONG=1 GATE_MPM=$(or $(GATE_MPM),event) GATE_SO=$< nice tests/run -v $(LONG:%=tests/server/%.t)
 
+# What is compiled for this writes down, as each process ends, what it ran; so whoever the server becomes must be able to.
+COVERAGE ?= unit replay server
+coverage:
+	$(MAKE) COV=1 build-cov/mod_oidc_gate.so
+	find build-cov -name '*.gcda' -delete
+	$(foreach what,$(COVERAGE),$(MAKE) COV=1 cover-$(what);) true
+	tests/coverage build-cov
+cover-unit: check-unit
+cover-replay: check-replay
+cover-server: $(B)/mod_oidc_gate.so
+	chmod -R a+rwX $(B)
+	GATE_MPM=event GATE_SO=$< tests/run
+
 demo: deps
 	$(MAKE) -j2 all
 	sh tests/interop/setup
@@ -132,6 +147,6 @@ install: $(B)/mod_oidc_gate.so
 	install -D -m 644 $< $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_oidc_gate.so
 
 clean:
-	$(RM) -r build build-san build-fuzz
+	$(RM) -r build build-san build-cov build-fuzz
 
 -include $(OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d) $(FUZZ:%=%.d) $(FUZZ_OBJ:.o=.d)

@@ -61,12 +61,22 @@ static ledger_word *ledger_word_of(gate_span token, gate_span id, gate_span secr
     return &ledger.words[ledger.word_count++];
 }
 
+/* What stands behind the scheme; absent where that is another one. */
+static gate_span ledger_behind(const char *authorization, const char *scheme)
+{
+    gate_span text = gate_span_trim(gate_span_of(authorization ? authorization : "")), word;
+
+    return gate_span_word(&text, &word) && gate_span_equal_nocase(word, gate_span_of(scheme))
+               ? gate_span_trim(text)
+               : (gate_span){NULL, 0};
+}
+
 /* id and secret of a Basic header, as they stand there. */
 static bool ledger_split_basic(const char *authorization, gate_span *id, gate_span *secret)
 {
-    return authorization && !strncasecmp(authorization, "Basic ", 6) &&
-           gate_base64_decode(the.pool, gate_span_of(authorization + 6), secret) &&
-           gate_span_cut(secret, ':', id);
+    const gate_span text = ledger_behind(authorization, "Basic");
+
+    return text.ptr && gate_base64_decode(the.pool, text, secret) && gate_span_cut(secret, ':', id);
 }
 
 static gate_span ledger_form_decoded(gate_span text)
@@ -232,9 +242,7 @@ static bool ledger_has_session(const gate_settings *place, const gate_decision *
 
 static gate_span ledger_bearer(void)
 {
-    if (!the.authorization || strncasecmp(the.authorization, "Bearer ", 7) != 0)
-        return (gate_span){NULL, 0};
-    return gate_span_of(the.authorization + 7);
+    return ledger_behind(the.authorization, "Bearer");
 }
 
 static bool ledger_has_jwt(const gate_settings *place, const gate_decision *d, apr_int64_t now)
