@@ -320,6 +320,25 @@ static void test_order(void)
     is(who(ask_for(s, page)), "alice", "whoever signs in afterwards is signed in");
 }
 
+/* Whoever signs out while the walk goes on. */
+static gate_store_answer each_and_gone(gate_store *store, gate_store_kind kind, int64_t now,
+                                       gate_store_visit *visit, void *context)
+{
+    fake_record *first = fake_first(&the.store, kind);
+    const fake_record gone = *first;
+
+    first->filed = false;
+    visit(context, &gone.key, &gone.record);
+    return fake_each(store, kind, now, visit, context);
+}
+
+static void test_order_while_one_leaves(void)
+{
+    begin_many();
+    the.store.store.each = each_and_gone;
+    is(order("all=yes"), "4", "who has left by then is not counted");
+}
+
 static void test_order_by_old_key(void)
 {
     begin_many();
@@ -397,6 +416,7 @@ int main(void)
     test_frame();
     test_frame_without_cookie();
     test_order();
+    test_order_while_one_leaves();
     test_order_by_old_key();
     test_bad_orders();
     test_order_from_elsewhere();

@@ -302,9 +302,21 @@ static void quote(apr_pool_t *p)
        "whoever reads it gets the text back");
 }
 
+static void setup(void)
+{
+    json_malloc_t first, second;
+    json_free_t release;
+    gate_json_setup();
+    json_get_alloc_funcs(&first, &release);
+    gate_json_setup();
+    json_get_alloc_funcs(&second, &release);
+    ok(first != malloc && first == second, "memory is asked for through the gate, and once");
+}
+
 int main(void)
 {
     apr_pool_t *p;
+    setup();
     apr_initialize();
     apr_pool_create(&p, NULL);
     objects(p);

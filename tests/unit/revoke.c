@@ -249,6 +249,77 @@ static void test_store_fails(void)
     ok(!lies, "and where nobody can tell whether she was ended, she does not pass");
 }
 
+/* --- others who write at the same moment --- */
+
+static int meddling; /* how often somebody else comes in between */
+static void (*meddle)(const gate_store_key *key, int64_t now);
+
+static gate_store_answer busy_get(gate_store *store, gate_store_kind kind,
+                                  const gate_store_key *key, int64_t now, apr_pool_t *p,
+                                  gate_record *record)
+{
+    const gate_store_answer answer = fake_get(store, kind, key, now, p, record);
+
+    if (kind == GATE_STORE_REVOCATION && meddling > 0) {
+        meddling--;
+        meddle(key, now);
+    }
+    return answer;
+}
+
+/* The same is ended by another process, a little later. */
+static void write_too(const gate_store_key *key, int64_t now)
+{
+    const apr_int64_t later = now + 5;
+    const gate_entry entry = {.value = {(const char *)&later, sizeof later},
+                              .expires = now + 2 * GATE_REVOCATION_SECONDS};
+
+    fake_put(&the.store.store, GATE_STORE_REVOCATION, key, now, &entry, NULL);
+}
+
+static void take_away(const gate_store_key *key, int64_t now)
+{
+    fake_drop(&the.store.store, GATE_STORE_REVOCATION, key, now);
+}
+
+/* A login finishes whose session may live longer than all before. */
+static void make_longer_session(const gate_store_key *key, int64_t now)
+{
+    the.store.latest[GATE_STORE_SESSION] = now + 3 * GATE_REVOCATION_SECONDS;
+}
+
+static void test_at_the_same_moment(void)
+{
+    const gate_settings *s = begin();
+    const fake_record *record;
+
+    the.store.store.get = busy_get;
+    meddle = write_too;
+    meddling = 1;
+    is(end(&alice), "ok", "what another process ends at the same moment is ended once");
+    ok(noted() == world_clock() + 5, "since the later of both");
+    is(who(ask_for(s, page)), "nobody", "for whoever comes");
+    meddling = 100;
+    is(end(&alice), "store_unavailable",
+       "where others write all the time nobody is told that it is done");
+    ok(meddling > 80, "after some turns");
+    s = begin();
+    end(&alice);
+    the.store.store.get = busy_get;
+    meddle = take_away;
+    meddling = 1;
+    is(end(&alice), "ok", "a record that goes meanwhile is written anew");
+    is(who(ask_for(s, page)), "nobody", "for whoever comes");
+    begin();
+    the.store.store.get = busy_get;
+    meddle = make_longer_session;
+    meddling = 1;
+    is(end(&alice), "ok", "a login that finishes meanwhile");
+    record = fake_first(&the.store, GATE_STORE_REVOCATION);
+    ok(record && record->record.expires >= world_clock() + 3 * GATE_REVOCATION_SECONDS,
+       "has no session that outlives the record");
+}
+
 static void test_what_the_store_sees(void)
 {
     const fake_record *record;
@@ -275,6 +346,7 @@ int main(void)
     test_sid_at_renewal();
     test_keys();
     test_store_fails();
+    test_at_the_same_moment();
     test_what_the_store_sees();
     return tap_done();
 }
