@@ -42,38 +42,68 @@ static void clean_target(request_rec *r, const gate_token_sources *sources)
         r->filename = with_query(r->pool, r->filename, without_tokens(r->pool, sources, query + 1));
 }
 
-/* Everything in which httpd and its modules keep the address: the_request is what the access log
- * and CGI's REQUEST_URI are made of, args what the backend's query is, and the server's status page
- * shows what it was told when the request came. */
+/* The query as it was asked for; NULL for none. */
+static const char *asked_query(const request_rec *r)
+{
+    const char *mark = r->unparsed_uri ? strchr(r->unparsed_uri, '?') : NULL;
+
+    return mark ? mark + 1 : NULL;
+}
+
+/* The address as it was asked for: the_request is what the access log and CGI's REQUEST_URI are
+ * made of, and the server's status page shows what it was told when the request came. A part of a
+ * page has the line of the whole. */
+static void clean_line(request_rec *r, const gate_token_sources *sources)
+{
+    const char *asked = asked_query(r);
+    const char *query = without_tokens(r->pool, sources, asked);
+
+    if (query == asked)
+        return;
+    r->unparsed_uri = with_query(r->pool, r->unparsed_uri, query);
+    if (r->main)
+        return;
+    r->the_request = apr_pstrcat(r->pool, r->method, " ", r->unparsed_uri,
+                                 r->assbackwards ? NULL : " ", r->protocol, NULL);
+    ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
+}
+
+/* Everything in which httpd and its modules keep an address; args is what the backend's query is.
+ */
 static void clean_request(request_rec *r, const gate_token_sources *sources)
 {
     const char *query = without_tokens(r->pool, sources, r->args);
 
     clean_target(r, sources);
-    if (!r->args || query == r->args)
+    clean_line(r, sources);
+    if (query == r->args)
         return;
     r->args = apr_pstrdup(r->pool, query);
     r->parsed_uri.query = r->args;
-    r->unparsed_uri = with_query(r->pool, r->unparsed_uri, query);
-    r->the_request = apr_pstrcat(r->pool, r->method, " ", r->unparsed_uri,
-                                 r->assbackwards ? NULL : " ", r->protocol, NULL);
-    if (!r->main)
-        ap_update_child_status(r->connection->sbh, SERVER_BUSY_WRITE, r);
+}
+
+/* The query in which there is a token: that of the request as it is, or, where httpd has gone on
+ * with it elsewhere, as it was asked for. NULL for none. */
+static const char *query_with_token(request_rec *r, const gate_token_sources *sources)
+{
+    const char *asked = asked_query(r);
+
+    if (without_tokens(r->pool, sources, r->args) != r->args)
+        return r->args;
+    return without_tokens(r->pool, sources, asked) != asked ? asked : NULL;
 }
 
 int gate_take_query(request_rec *r)
 {
     const gate_token_sources sources = gate_config_token_sources(r);
-    gate_state *state;
+    const char *query;
 
-    if (!r->args || without_tokens(r->pool, &sources, r->args) == r->args ||
-        gate_open_endpoint(r) == OK)
+    if (!sources.count || !(query = query_with_token(r, &sources)) || gate_open_endpoint(r) == OK)
         return DECLINED;
     gate_receive(r);
-    state = gate_state_of(r);
-    if (!state)
-        state = gate_state_make(r, NULL);
-    state->taken_query = r->args;
+    if (!gate_state_of(r))
+        gate_state_make(r, NULL);
+    gate_state_of(r)->taken_query = query;
     for (request_rec *at = r; at; at = at->prev) /* the access log tells of the first */
         clean_request(at, &sources);
     return DECLINED;

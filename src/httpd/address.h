@@ -8,7 +8,7 @@
 #include "httpd/request.h"
 
 /* The translate_name hook, first of all, and again where the gate looks at a request that has come
- * by another way. Does nothing where OIDCGateTokenFrom names no parameter, and to the gate's own
+ * by another way, or is about to be served. Does nothing where OIDCGateTokenFrom names no parameter, and to the gate's own
  * endpoints. Always DECLINED. */
 int gate_take_query(request_rec *r);
 

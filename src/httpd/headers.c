@@ -252,6 +252,7 @@ int gate_publish(request_rec *r)
 
     if (!settings || gate_open_endpoint(r) == OK)
         return DECLINED;
+    gate_take_query(r); /* mod_dir has put another place's settings in this one's */
     withhold_credentials(r, settings);
     keep_private(r);
     if (!state || !state->decision.known)

@@ -92,6 +92,11 @@ RewriteRule ^/old/(.*)        /cgi/env/$1 [PT]
     Require valid-user
 </Location>
 
+# Is met on the way to another place, and names no parameter itself.
+<Directory @docs@/public>
+    FallbackResource /cgi/env
+</Directory>
+
 <Location /status>
     SetHandler server-status
     Require all granted
@@ -100,6 +105,22 @@ RewriteRule ^/old/(.*)        /cgi/env/$1 [PT]
 # Nothing to do with it: its parameters are its own.
 <Location /open>
     Require all granted
+    ProxyPass @backend@
+</Location>
+
+=httpd two
+
+<IfModule http2_module>
+    Protocols h2c http/1.1
+</IfModule>
+OIDCGateIssuer        @op@
+CustomLog @logs@/token-from.log "%r|%q|%U|%{Referer}i"
+<Location /query>
+    AuthType OIDCGate
+    OIDCGateMethods   bearer
+    OIDCGateAudience  api://default
+    OIDCGateTokenFrom query:access_token
+    Require valid-user
     ProxyPass @backend@
 </Location>
 
@@ -222,6 +243,16 @@ row 'wherever the address is put together early, it is there without the token' 
     unlike accesses(qr/abs/), qr/access_token/, 'nor does the access log have it';
 };
 
+row 'HTTP/2' => sub {
+    plan skip_all => 'mod_http2 does not go with this MPM' if Apache::Test::vars('mpm') eq 'prefork';
+    plan skip_all => 'this curl does not speak HTTP/2' unless qx(curl --version 2>&1) =~ /^Features:.*\bHTTP2\b/m;
+    open my $curl, '-|', qw(curl -sS --max-time 5 --http2-prior-knowledge -o /dev/null -w), '%{http_version} %{http_code}',
+        url("/query/two?a=1&access_token=$token", 'two') or die "curl: $!";
+    is join('', readline $curl), '2 200';
+    is $backend->last->{target}, '/two?a=1';
+    is accesses(qr/two.*\n/) =~ s/.*(?=GET .query.two)//sr, "GET /query/two?a=1 HTTP/2.0|?a=1|/query/two|-\n", 'what the access log has';
+};
+
 row 'a CGI program sees neither the parameter nor the address that it was in' => sub {
     my $answer = get(ua(), "/cgi/env?a=1&access_token=$token");
     status_is $answer, 200;
@@ -231,7 +262,13 @@ row 'a CGI program sees neither the parameter nor the address that it was in' =>
     my $rewritten = get(ua(), "/old/x?a=1&access_token=$token");
     like $rewritten->content, qr{^REQUEST_URI=/old/x\?a=1$}m, 'nor where a rule has led to it';
     unlike $rewritten->content, qr/\Q$token\E/;
-    like accesses(qr/old/), qr{GET /old/x\?a=1 HTTP}, 'and the log tells of the address that was asked for';
+    my $elsewhere = get(ua(), "/public/none?a=1&access_token=$token");
+    status_is $elsewhere, 200;
+    like $elsewhere->content, qr/^QUERY_STRING=a=1$/m, 'nor where httpd goes on by itself';
+    unlike $elsewhere->content, qr/\Q$token\E/;
+    my $log = accesses(qr/none/);
+    unlike $log, qr/access_token/, 'the log has none of it';
+    like $log, qr{GET /old/x\?a=1 HTTP}, 'and the log tells of the address that was asked for';
 };
 
 row 'what is refused is not in the log either' => sub {
