@@ -10,6 +10,7 @@
 #include "httpd/address.h"
 #include "httpd/answer.h"
 #include "httpd/authz.h"
+#include "httpd/backend_cookies.h"
 #include "httpd/config.h"
 #include "httpd/endpoints.h"
 #include "httpd/expr.h"
@@ -71,6 +72,9 @@ static void register_hooks(apr_pool_t *p)
     /* A refusal stays one, whatever the page says that comes with it. */
     ap_hook_insert_filter(gate_watch_status, NULL, NULL, APR_HOOK_MIDDLE);
     gate_register_filters();
+    /* What is the gate's alone to set. */
+    ap_hook_insert_filter(gate_watch_cookies, NULL, NULL, APR_HOOK_MIDDLE);
+    gate_register_cookie_filter();
     /* Before mod_proxy and every other handler. */
     ap_hook_handler(gate_serve_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(gate_serve_sessions, NULL, NULL, APR_HOOK_MIDDLE);

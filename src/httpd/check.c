@@ -337,9 +337,9 @@ static void warn(checking *c)
     }
 }
 
-static void tell(void *context, bool is_error, const char *text)
+static void tell(void *context, const char *text)
 {
-    say(context, is_error, text);
+    say(context, false, text);
 }
 
 /* What other modules are told that this one should know. */

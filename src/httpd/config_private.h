@@ -289,8 +289,8 @@ void gate_backends_in_clear(apr_pool_t *p, const apr_array_header_t *all, const 
 
 /* --- neighbors.c --- */
 
-typedef void gate_tell(void *context, bool is_error, const char *text);
-/* Tells of directives of other modules that undo a gate. guarded: the address of a section's
+typedef void gate_tell(void *context, const char *text);
+/* Tells of directives of other modules that may undo a gate. guarded: the address of a section's
  * directive -> bool *, whether it is guarded; one that is not in it is as what is around it. */
 void gate_neighbors_check(apr_pool_t *p, apr_hash_t *guarded, gate_tell *tell, void *context);
 

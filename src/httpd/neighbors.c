@@ -3,15 +3,14 @@
 /* neighbors.c - what the directives of other modules do to a gate
  *
  * What they mean to their own modules nobody else can see; but how they are written can be read in
- * the configuration's tree. What would undo a gate is refused, what may is warned of. */
+ * the configuration's tree. All of them have their uses, so they are warned of, and not refused. */
 #include "httpd/config_private.h"
 
 #include <apr_strings.h>
 
 typedef struct danger {
     const char *directive;
-    bool is_near;  /* only what stands in a guarded section; else all, where anything is guarded */
-    bool is_error; /* refused, not only warned of */
+    bool is_near; /* only what stands in a guarded section; else all, where anything is guarded */
     bool (*is_meant)(apr_pool_t *p, const ap_directive_t *written); /* NULL: however written */
     const char *means;
 } danger;
@@ -119,40 +118,38 @@ static bool shares_with_all(apr_pool_t *p, const ap_directive_t *written)
 #define TAKES_THEIR_PLACE                                                                          \
     "what is written down has the cookies and credentials of whoever comes, and who reads it can " \
     "take their place. "
-#define ANOTHER_PATH                                                                               \
-    "the backend is sent the path as the caller wrote it, while the gate's rules go by what "      \
-    "httpd made of it: where the two differ, one place is open by the rules of another. Leave "    \
+#define ANOTHER_PATH                                                                            \
+    "the backend is sent the path as the caller wrote it, while the gate's rules go by what "   \
+    "httpd made of it: where the two differ, one place is open by the rules of another. Leave " \
     "nocanon out, unless the backend reads paths as httpd does."
 
 static const danger dangers[] = {
-    {"Satisfy", true, true, says_any,
+    {"Satisfy", true, says_any,
      "whoever Allow lets in, which is everybody where nothing else is said, is not asked who they "
      "are. Say <RequireAny> in its place, with the gate's rules and Require ip in it."},
-    {"<Limit", true, false, limits_all_rules,
+    {"<Limit", true, limits_all_rules,
      "the rules in it are for these methods alone, and with any other method nothing is asked but "
      "that somebody is known. Put Require outside of it, or say <LimitExcept>."},
-    {"AllowOverride", true, false, lends_authority,
+    {"AllowOverride", true, lends_authority,
      "whoever writes a .htaccess there can put other rules, or none, in the place of the gate's. "
      "Say it without AuthConfig, or guard a <Location>, which comes after .htaccess."},
-    {"Header", true, false, shares_with_all,
+    {"Header", true, shares_with_all,
      "pages of every origin can read here what somebody sees who is signed in. Let "
      "Access-Control-Allow-Origin name the origins that may."},
-    {"HttpProtocolOptions", false, false, says_unsafe,
+    {"HttpProtocolOptions", false, says_unsafe,
      "malformed requests are let in, and what this server takes for one header a backend may take "
      "for another. Say HttpProtocolOptions Strict."},
-    {"AllowEncodedSlashes", false, false, lets_slashes_in,
+    {"AllowEncodedSlashes", false, lets_slashes_in,
      "a backend may take a path with %2F in it for another place than the one whose rules were "
      "asked. Say AllowEncodedSlashes Off, unless it reads such paths as this server does."},
-    {"ProxyPass", false, false, says_nocanon, ANOTHER_PATH},
-    {"ProxyPassMatch", false, false, says_nocanon, ANOTHER_PATH},
-    {"LogFormat", false, false, logs_credentials,
-     TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
-    {"CustomLog", false, false, logs_credentials,
-     TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
-    {"ForensicLog", false, false, NULL, TAKES_THEIR_PLACE "Take it out when it has done its work."},
-    {"DumpIOInput", false, false, says_on,
+    {"ProxyPass", false, says_nocanon, ANOTHER_PATH},
+    {"ProxyPassMatch", false, says_nocanon, ANOTHER_PATH},
+    {"LogFormat", false, logs_credentials, TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
+    {"CustomLog", false, logs_credentials, TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
+    {"ForensicLog", false, NULL, TAKES_THEIR_PLACE "Take it out when it has done its work."},
+    {"DumpIOInput", false, says_on,
      TAKES_THEIR_PLACE "Say DumpIOInput Off when it has done its work."},
-    {"DumpIOOutput", false, false, says_on,
+    {"DumpIOOutput", false, says_on,
      TAKES_THEIR_PLACE "Say DumpIOOutput Off when it has done its work."},
 };
 
@@ -173,9 +170,8 @@ static void look_at(const walk *w, const ap_directive_t *written, bool is_guarde
         if (strcasecmp(written->directive, d->directive) || (d->is_near && !is_guarded) ||
             (d->is_meant && !d->is_meant(w->p, written)))
             continue;
-        w->tell(w->context, d->is_error,
-                apr_psprintf(w->p, "%s %s (%s): %s", written->directive, written->args,
-                             gate_directive_place(w->p, written), d->means));
+        w->tell(w->context, apr_psprintf(w->p, "%s %s (%s): %s", written->directive, written->args,
+                                         gate_directive_place(w->p, written), d->means));
     }
 }
 

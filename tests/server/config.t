@@ -609,7 +609,7 @@ my $credentials = qr/what is written down has the cookies and credentials of who
 # for that.
 my @neighbors = (
     'Satisfy Any'                  => with_module(access_compat => app(inside => 'Satisfy Any')),
-        refused => qr{Satisfy Any \(\S+:\d+\): whoever Allow lets in.* Say <RequireAny>},
+        'warned of' => qr{Satisfy Any \(\S+:\d+\): whoever Allow lets in.* Say <RequireAny>},
     'rules for some methods alone' => bare("<Limit GET POST>\nRequire claim groups:staff\n</Limit>"),
         'warned of' => qr{<Limit GET POST> \(\S+:\d+\): the rules in it are for these methods alone.*Put Require outside},
     '... and in a block'           => bare("<Limit PUT>\n<RequireAny>\nRequire claim groups:staff\n</RequireAny>\n</Limit>"),

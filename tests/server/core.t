@@ -41,6 +41,16 @@ OIDCGateLogout        redirect=/bye redirect=https://www.example.com/bye
     ProxyPass @backend@
 </Location>
 
+<Location /open>
+    ProxyPass @backend@
+</Location>
+
+=httpd without
+
+<Location /open>
+    ProxyPass @backend@
+</Location>
+
 =cut
 
 my $op = provider();
@@ -189,6 +199,29 @@ row 'OC-14 an address that the provider does not vouch for opens nothing' => sub
     $backend->reset;
     denied login(ua(), '/mail/x')->{page}, 403, 'it is not';
     log_like qr/reason=claim_mismatch .*email_verified is false/;
+};
+
+row 'T-13 a backend gives nobody a session, and takes none away' => sub {
+    my $ua = ua();
+    status_is login($ua, '/app/x')->{page}, 200, 'signed in';
+    my ($session) = gate_cookies($ua);
+    my @own = ("$session->{name}=stolen; Path=/; HttpOnly", uc($session->{name}) . '=x; Path=/', " $session->{name}=; Max-Age=0; Path=/",
+               'oidc-gate-login-3=x; Path=/', 'oidc-gate-12345678=x');
+    my @others = ('a=1; Path=/', 'oidc-gateway=1', 'x-oidc-gate-1=1', 'b=2');
+    for my $status (200, 302, 404, 500) {
+        $backend->answer_at($_, status => $status, headers => [['X-Other', 'yes'], map { ['Set-Cookie', $_] } $others[0], @own, @others[1 .. 3]])
+            for '/cookies';
+        for my $path ('/app/cookies', '/open/cookies') {
+            my $answer = get($ua, $path);
+            is $answer->code, $status, "$path: $status";
+            is_deeply [header_values($answer, 'Set-Cookie')], \@others, 'none of ours, all of the others';
+            is $answer->header('X-Other'), 'yes', 'and other headers';
+        }
+    }
+    is_deeply [gate_cookies($ua)], [$session], 'the session is as it was';
+    is_deeply [map { s/^ //r } header_values(get(ua(), url('/open/cookies', 'without')), 'Set-Cookie')],
+        [map { s/^ //r } $others[0], @own, @others[1 .. 3]], 'where there is no gate, all of them';
+    log_like qr/the backend has set a cookie of the gate's own \(oidc-gate-\.\.\.\)/;
 };
 
 done_testing;
