@@ -6,6 +6,7 @@
 #   make SAN=1 check    the same under AddressSanitizer and UBSan
 #   make check-long     sessions under restarts, kills, floods and races, in their long forms; hours
 #   make coverage       which lines and branches of src the tests reach; COVERAGE='unit replay' for those alone
+#   make mutants        the module without one decisive check at a time, which some test must notice
 #   make fuzz           libFuzzer targets (clang); FUZZ_SECONDS=60 for each
 #   make deb            the Debian package
 #   make install        honours DESTDIR
@@ -42,8 +43,8 @@ FUZZ       := $(FUZZERS:tests/fuzz/%.c=build-fuzz/%)
 REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
 FUZZ_SECONDS ?= 60
 
-.PHONY: all check check-all check-layers check-unit check-replay check-manual check-server check-interop check-long \
-        coverage cover-unit cover-replay cover-server demo deps fuzz deb install clean
+.PHONY: all check check-all check-layers check-unit check-replay check-manual check-mutants check-server check-interop \
+        check-long mutants coverage cover-unit cover-replay cover-server demo deps fuzz deb install clean
 all: $(B)/mod_oidc_gate.so
 
 # nodelete: httpd unloads modules when it reads its configuration again, but what must outlive that (the store, keys,
@@ -82,6 +83,7 @@ check-all: check-layers $(B)/mod_oidc_gate.so $(UNIT) $(REPLAY)
 	$(MAKE) check-unit
 	$(MAKE) check-replay
 	$(MAKE) check-manual
+	$(MAKE) check-mutants
 	$(MAKE) check-server
 	$(MAKE) check-interop
 check-layers:
@@ -93,6 +95,11 @@ check-replay: $(REPLAY)
 	$(PROVE) -e '' $(REPLAY)
 check-manual: $(B)/mod_oidc_gate.so
 	GATE_SO=$(CURDIR)/$< $(PROVE) -e perl tests/manual
+# Without each decisive check in turn: some test must fail. `make mutants` takes out those that need a server too.
+check-mutants: $(UNIT)
+	BUILD=$(B) tests/mutants --short
+mutants: $(B)/mod_oidc_gate.so $(UNIT)
+	BUILD=$(B) tests/mutants
 # At once, because tests wait more than they work; worker is event's elder brother, and gets the main stories.
 check-server: $(B)/mod_oidc_gate.so
 	$(MAKE) -j3 --output-sync check-server-event check-server-prefork check-server-worker

@@ -59,15 +59,6 @@ ProxyPass /socket-open/ @backend@/socket-open/ upgrade=websocket
     ProxyPass @backend@
 </Location>
 
-<Location /satisfied>
-    AuthType OIDCGate
-    Require valid-user
-    Order allow,deny
-    Allow from 127.0.0.1
-    Satisfy Any
-    ProxyPass @backend@
-</Location>
-
 <Location /limited>
     AuthType OIDCGate
     <Limit GET POST>
@@ -262,11 +253,6 @@ row 'OPTIONS, where the administrator lets it through' => sub {
 
 row 'a Location that an address opens: nobody has signed in' => sub {
     no_spelling_arrives(path => '/address/x', want => 'nobody');
-};
-
-row "the same in the words of old (Satisfy Any): there, nobody is asked who they are" => sub {
-    no_spelling_arrives(path => '/satisfied/x', want => 'nobody');
-    no_spelling_arrives(path => '/satisfied/x', who => $alice, want => 'nobody');
 };
 
 row 'a method that <Limit> leaves open' => sub {
