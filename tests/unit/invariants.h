@@ -80,7 +80,9 @@ static bool is_whole(const gate_decision *d)
     }
 }
 
-/* Somebody has a name and an issuer that is believed; nobody has neither. */
+/* Somebody has an issuer that is believed, and a name; but for tokens, which need none (RFC 7662
+ * section 2.2): there it is the adapter that lets nobody on without a user's. Nobody has neither.
+ */
 static bool is_somebody_or_nobody(const gate_decision *d)
 {
     gate_span issuer;
@@ -91,7 +93,8 @@ static bool is_somebody_or_nobody(const gate_decision *d)
         return false;
     issuer = gate_identity_issuer(d->identity);
     return (gate_span_is(issuer, WORLD_ISSUER) || gate_span_is(issuer, OTHER_ISSUER)) &&
-           (gate_identity_subject(d->identity).len || gate_identity_client_id(d->identity).len);
+           (gate_identity_subject(d->identity).len || gate_identity_client_id(d->identity).len ||
+            d->method == GATE_METHOD_BEARER || d->method == GATE_METHOD_INTROSPECTION);
 }
 
 /* NULL, or what does not hold. */
