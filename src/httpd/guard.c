@@ -160,8 +160,9 @@ static gate_state *inherit(request_rec *r, const gate_state *earlier)
 static gate_state *decide(request_rec *r, const gate_settings *settings, const char *problem)
 {
     gate_state *state = gate_state_make(r, settings);
-    const gate_request q = gate_request_of(r, state);
+    gate_request q = gate_request_of(r, state);
 
+    q.is_watched = !gate_config_enforces(r);
     state->is_decided = true;
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
                                : gate_refuse(GATE_CONFIG_ERROR, problem);
@@ -229,10 +230,12 @@ static bool would_step_up_help(request_rec *r, gate_state *state)
 
 static int ask_to_step_up(request_rec *r, gate_state *state)
 {
-    const gate_request q = gate_request_of(r, state);
-    const gate_decision decision = gate_decide_step_up(&q, state->settings, gate_runtime_world(),
-                                                       &state->decision, &state->step_up);
+    gate_request q = gate_request_of(r, state);
+    gate_decision decision;
 
+    q.is_watched = state->is_watched;
+    decision = gate_decide_step_up(&q, state->settings, gate_runtime_world(), &state->decision,
+                                   &state->step_up);
     state->rule_reason = decision.reason; /* or why the person cannot be sent away just now */
     state->rule_detail = decision.reason == GATE_ACR_UNMET ? state->unmet_detail : decision.detail;
     state->refused_rule = state->unmet_rule;

@@ -120,6 +120,14 @@ DocumentRoot @docs@
 Alias /on/public  @docs@
 Alias /off/public @docs@
 
+=httpd pushed
+
+OIDCGateIssuer        @op@/pushing
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+Use Places /on On
+Use Places /off Off
+
 =httpd away
 
 OIDCGateIssuer        http://127.0.0.1:@spare_port@
@@ -256,6 +264,17 @@ row 'the provider is away: fail' => sub {
     both('/asked', sub { get(ua(), $_[0], bearer($token)) }, 503, 'a token that nobody can judge');
     my $there = sub { my ($path) = @_; browse(ua(), url($path, 'away')) };
     both('/group', $there, 503, 'a login that cannot begin');
+};
+
+row 'a login that nobody begins is not pushed either' => sub {
+    my $pushing = $op->tenant('pushing', par => 1);
+    my $there = sub { browse(ua(), url($_[0], 'pushed')) };
+    status_is $there->('/on/group/x'), 302, 'enforced';
+    cmp_ok $pushing->calls('P'), '==', 1, 'it is pushed';
+    $_->reset for $pushing, $backend;
+    status_is $there->('/off/group/x'), 200, 'watched' for 1 .. 3;
+    cmp_ok $pushing->calls('P'), '==', 0, 'it is not';
+    like line_of('/off/group'), qr/would redirect status=302/, 'and the same is said';
 };
 
 row "what is not the gate's to say holds" => sub {

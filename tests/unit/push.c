@@ -113,6 +113,23 @@ static void test_limit(void)
     ok(op.at[OP_PAR].calls == 0, "nobody is asked");
 }
 
+/* Where nothing is enforced, nobody will come with the request. */
+static void test_watched(void)
+{
+    const gate_settings *s = begin(GATE_PAR_REQUIRED, wanted);
+    gate_request *q = request_at("GET", page, true);
+
+    q->is_watched = true;
+    the.questions_left = 0;
+    is(sent_with(gate_decide(q, s, &the.gate)), "the request", "it would be pushed");
+    ok(op.at[OP_PAR].calls == 0, "and is not, nor counted");
+    s = begin(GATE_PAR_REQUIRED, "");
+    q = request_at("GET", page, true);
+    q->is_watched = true;
+    is(sent_with(gate_decide(q, s, &the.gate)), "FAIL idp_unsuitable 502",
+       "that it could not be is said all the same");
+}
+
 static void test_trouble(void)
 {
     static const struct {
@@ -147,6 +164,7 @@ int main(void)
     test_there_and_back();
     test_post();
     test_limit();
+    test_watched();
     test_trouble();
     return tap_done();
 }
