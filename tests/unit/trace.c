@@ -38,7 +38,8 @@ static void test_steps(void)
     sign_in(s, "/app/x");
     trace = gate_trace_make(the.pool);
     decide(s, trace);
-    is(told(trace), "credential=ok, session cookie=ok, session record=ok, sessions ended by others=ok",
+    is(told(trace),
+       "credential=ok, session cookie=ok, session record=ok, sessions ended by others=ok",
        "somebody with a session");
     s->methods |= 1u << GATE_METHOD_BEARER;
     the.authorization = "Bearer a.b.c";
