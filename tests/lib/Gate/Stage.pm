@@ -141,6 +141,7 @@ sub configuration {
     my %port = $self->ports($name, grep { length && $_ ne 'main' } @order);
     my $all = "# from $name.t\n";
     $all .= $_ eq 'main' ? $block{$_} : virtual_host($port{$_}, $block{$_}) for @order;
+    $all .= "UndefMacro $_\n" for $all =~ /^\s*<Macro\s+(\w+)/mg;     # its macros are its own
     return $self->filled($name, $all, %port);
 }
 
