@@ -47,7 +47,7 @@ my $NAME = basename($0) =~ s/\.t$//r;
 my $LOGS = Apache::Test::vars('t_logs');
 my $PROTECTED = Gate::Backend::MARKER;
 my $JSON = JSON::PP->new->utf8->canonical->allow_nonref;
-my $DEADLINE = 5;                       # seconds that anything may take to come about
+my $DEADLINE = 20;                      # seconds that anything may take to come about
 
 my (@PEERS, $BACKEND, $LOG_FROM);
 my $OWNER = $$;
