@@ -102,7 +102,7 @@ mutants: $(B)/mod_oidc_gate.so $(UNIT)
 	BUILD=$(B) tests/mutants
 # At once, because tests wait more than they work; worker is event's elder brother, and gets the main stories.
 check-server: $(B)/mod_oidc_gate.so
-	$(MAKE) -j3 --output-sync check-server-event check-server-prefork check-server-worker
+	$(MAKE) --output-sync check-server-event check-server-prefork check-server-worker
 check-server-worker: SERVER_TESTS = $(MAIN_STORIES:%=tests/server/%.t)
 MAIN_STORIES := access bearer client-credentials code-flow introspection session
 check-server-%: $(B)/mod_oidc_gate.so
