@@ -4,39 +4,32 @@
 
 #include <stdint.h>
 
+#define IS_LETTER 0x40 /* set beside the value of each letter that there is */
+#define COMMON_VALUES                                                                          \
+    ['A'] = 64, ['B'] = 65, ['C'] = 66, ['D'] = 67, ['E'] = 68, ['F'] = 69, ['G'] = 70,        \
+    ['H'] = 71, ['I'] = 72, ['J'] = 73, ['K'] = 74, ['L'] = 75, ['M'] = 76, ['N'] = 77,        \
+    ['O'] = 78, ['P'] = 79, ['Q'] = 80, ['R'] = 81, ['S'] = 82, ['T'] = 83, ['U'] = 84,        \
+    ['V'] = 85, ['W'] = 86, ['X'] = 87, ['Y'] = 88, ['Z'] = 89, ['a'] = 90, ['b'] = 91,        \
+    ['c'] = 92, ['d'] = 93, ['e'] = 94, ['f'] = 95, ['g'] = 96, ['h'] = 97, ['i'] = 98,        \
+    ['j'] = 99, ['k'] = 100, ['l'] = 101, ['m'] = 102, ['n'] = 103, ['o'] = 104, ['p'] = 105,  \
+    ['q'] = 106, ['r'] = 107, ['s'] = 108, ['t'] = 109, ['u'] = 110, ['v'] = 111, ['w'] = 112, \
+    ['x'] = 113, ['y'] = 114, ['z'] = 115, ['0'] = 116, ['1'] = 117, ['2'] = 118, ['3'] = 119, \
+    ['4'] = 120, ['5'] = 121, ['6'] = 122, ['7'] = 123, ['8'] = 124, ['9'] = 125
+
 typedef struct alphabet {
     char last[2]; /* what stands for 62 and 63: all in which the two alphabets differ */
     bool padded;
+    unsigned char values[256]; /* 0 for what is no letter of it */
 } alphabet;
 
-static const alphabet url_safe = {{'-', '_'}, false};
-static const alphabet standard = {{'+', '/'}, true};
+static const alphabet url_safe = {{'-', '_'}, false, {COMMON_VALUES, ['-'] = 126, ['_'] = 127}};
+static const alphabet standard = {{'+', '/'}, true, {COMMON_VALUES, ['+'] = 126, ['/'] = 127}};
 
 static const char common[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-/* Value plus one; 0 for what is in neither alphabet, and for 62 and 63, which are seen to apart. */
-static const unsigned char values[256] = {
-    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
-    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
-    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
-    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
-    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
-    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
-    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
-    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62,
-};
 
 static char letter(const alphabet *in, unsigned value)
 {
     return value < 62 ? common[value] : in->last[value - 62];
-}
-
-static int value_of(const alphabet *in, char c)
-{
-    int value = values[(unsigned char)c];
-    if (value)
-        return value - 1;
-    return c == in->last[0] ? 62 : c == in->last[1] ? 63 : -1;
 }
 
 static const char *encode(apr_pool_t *p, const alphabet *in, gate_span bytes)
@@ -63,27 +56,45 @@ static const char *encode(apr_pool_t *p, const alphabet *in, gate_span bytes)
     return text;
 }
 
+/* Four letters, side by side. False where one is none. */
+static inline bool read_group(const alphabet *in, const unsigned char *text, uint32_t *bits)
+{
+    const uint32_t a = in->values[text[0]], b = in->values[text[1]], c = in->values[text[2]],
+                   d = in->values[text[3]];
+    *bits = (a & 63) << 18 | (b & 63) << 12 | (c & 63) << 6 | (d & 63);
+    return a & b & c & d & IS_LETTER;
+}
+
+/* The two or three that are left: what the last of them says beyond the last byte is nothing. */
+static bool read_rest(const alphabet *in, const char *text, size_t count, unsigned char *to)
+{
+    unsigned char whole[] = "AAAA";
+    uint32_t bits;
+    memcpy(whole, text, count);
+    if (!read_group(in, whole, &bits) || bits & (count == 2 ? 0xffffu : 0xffu))
+        return false;
+    to[0] = (unsigned char)(bits >> 16);
+    if (count == 3)
+        to[1] = (unsigned char)(bits >> 8);
+    return true;
+}
+
 static bool decode(apr_pool_t *p, const alphabet *in, gate_span text, gate_span *bytes)
 {
-    if (text.len % 4 == 1)
+    const size_t groups = text.len / 4, rest = text.len % 4;
+    const size_t len = groups * 3 + rest * 3 / 4;
+    uint32_t bits;
+    if (rest == 1)
         return false;
-    size_t len = text.len / 4 * 3 + text.len % 4 * 3 / 4;
     unsigned char *out = apr_palloc(p, len + 1);
-    size_t done = 0;
-    uint32_t bits = 0;
-    unsigned pending = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = value_of(in, text.ptr[i]);
-        if (value < 0)
+    for (size_t i = 0; i < groups; i++) {
+        if (!read_group(in, (const unsigned char *)text.ptr + i * 4, &bits))
             return false;
-        bits = bits << 6 | (uint32_t)value;
-        pending += 6;
-        if (pending >= 8) {
-            pending -= 8;
-            out[done++] = (unsigned char)(bits >> pending);
-        }
+        out[i * 3] = (unsigned char)(bits >> 16);
+        out[i * 3 + 1] = (unsigned char)(bits >> 8);
+        out[i * 3 + 2] = (unsigned char)bits;
     }
-    if (bits & ((1u << pending) - 1))
+    if (rest && !read_rest(in, text.ptr + groups * 4, rest, out + groups * 3))
         return false;
     out[len] = '\0';
     *bytes = (gate_span){(const char *)out, len};

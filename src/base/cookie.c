@@ -9,9 +9,11 @@ static bool cut(gate_span *rest, gate_span *piece)
 {
     if (!rest->len)
         return false;
-    size_t len = 0;
-    while (len < rest->len && rest->ptr[len] != ';' && rest->ptr[len] != ',')
-        len++;
+    const char *end = memchr(rest->ptr, ';', rest->len);
+    size_t len = end ? (size_t)(end - rest->ptr) : rest->len;
+    end = memchr(rest->ptr, ',', len);
+    if (end)
+        len = (size_t)(end - rest->ptr);
     size_t taken = len < rest->len ? len + 1 : len;
     *piece = (gate_span){rest->ptr, len};
     *rest = (gate_span){rest->ptr + taken, rest->len - taken};
@@ -109,13 +111,14 @@ static const char *copy_others(apr_pool_t *p, gate_span header, const char *name
 
 static const char *without(apr_pool_t *p, const char *header, const char *name, goes_fn *goes)
 {
-    if (!header || !strstr(header, name))
-        return header;
     gate_span rest = gate_span_of(header), piece;
-    while (cut(&rest, &piece))
-        if (goes(piece, name))
-            return copy_others(p, gate_span_of(header), name, goes);
-    return header;
+    bool any = false;
+    int pieces = 0;
+    for (; cut(&rest, &piece); pieces++)
+        any = any || goes(piece, name);
+    if (!any)
+        return header;
+    return pieces == 1 ? NULL : copy_others(p, gate_span_of(header), name, goes);
 }
 
 const char *gate_cookie_without(apr_pool_t *p, const char *header, const char *name)

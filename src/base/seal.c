@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <pthread.h>
+#include <stdint.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -28,6 +29,29 @@ static EVP_CIPHER *aes_gcm;
 static EVP_MD *sha256;
 static EVP_MAC_CTX *hmac_model; /* computes nothing: its copies have the digest looked up */
 
+/* What each thread computes with, over and over: making a context costs more than a small digest.
+ * The key that was last used stays in it, beside the cookie or token that it came from, which is in
+ * the memory of the request. */
+typedef struct tools {
+    EVP_MD_CTX *digest;
+    EVP_CIPHER_CTX *opener, *folder;
+    bool has_folder_key;
+    gate_key folds_with; /* whose key it is, */
+    gate_key fills_up;   /* and what else is made of that */
+} tools;
+static __thread tools *own_tools;
+static pthread_key_t tools_of_thread; /* gives them back when the thread ends */
+static bool has_key;
+
+static void give_back(void *data)
+{
+    tools *t = data;
+    EVP_MD_CTX_free(t->digest);
+    EVP_CIPHER_CTX_free(t->opener);
+    EVP_CIPHER_CTX_free(t->folder);
+    OPENSSL_clear_free(t, sizeof *t);
+}
+
 static void fetch_algorithms(void)
 {
     static const unsigned char no_key[GATE_KEY_BYTES];
@@ -45,11 +69,37 @@ static void fetch_algorithms(void)
         EVP_MAC_CTX_free(hmac_model);
         hmac_model = NULL;
     }
+    has_key = pthread_key_create(&tools_of_thread, give_back) == 0;
 }
 
 static bool have_algorithms(void)
 {
-    return pthread_once(&once, fetch_algorithms) == 0 && aes_gcm && sha256 && hmac_model;
+    return pthread_once(&once, fetch_algorithms) == 0 && aes_gcm && sha256 && hmac_model && has_key;
+}
+
+static tools *make_tools(void)
+{
+    tools *t = have_algorithms() ? OPENSSL_zalloc(sizeof *t) : NULL;
+    if (!t)
+        return NULL;
+    t->digest = EVP_MD_CTX_new();
+    t->opener = EVP_CIPHER_CTX_new();
+    t->folder = EVP_CIPHER_CTX_new();
+    if (!t->digest || !t->opener || !t->folder ||
+        EVP_DigestInit_ex2(t->digest, sha256, NULL) != 1 ||
+        EVP_DecryptInit_ex2(t->opener, aes_gcm, NULL, NULL, NULL) != 1 ||
+        EVP_EncryptInit_ex2(t->folder, aes_gcm, NULL, NULL, NULL) != 1 ||
+        pthread_setspecific(tools_of_thread, t) != 0) {
+        give_back(t);
+        return NULL;
+    }
+    return own_tools = t;
+}
+
+/* NULL only when OpenSSL or memory fails. */
+static tools *tools_here(void)
+{
+    return own_tools ? own_tools : make_tools();
 }
 
 static const unsigned char *bytes_of(gate_span s)
@@ -60,10 +110,9 @@ static const unsigned char *bytes_of(gate_span s)
 /* The length of a part, before the part: what makes ("ab", "c") another list than ("a", "bc"). */
 static void frame(unsigned char out[FRAME_BYTES], size_t len)
 {
-    for (int i = FRAME_BYTES - 1; i >= 0; i--) {
-        out[i] = (unsigned char)(len & 0xff);
-        len >>= 8;
-    }
+    const uint64_t big_endian =
+        __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? (uint64_t)len : __builtin_bswap64((uint64_t)len);
+    memcpy(out, &big_endian, FRAME_BYTES);
 }
 
 bool gate_random_bytes(void *bytes, size_t len)
@@ -71,23 +120,26 @@ bool gate_random_bytes(void *bytes, size_t len)
     return len <= INT_MAX && RAND_bytes(bytes, (int)len) == 1;
 }
 
-bool gate_digest_of(gate_digest *digest, const gate_span *parts, size_t count)
+/* Leaves the context ready for the next. */
+static bool digest_parts(EVP_MD_CTX *context, const gate_span *parts, size_t count,
+                         unsigned char *digest)
 {
-    bool good = false;
-    EVP_MD_CTX *context = have_algorithms() ? EVP_MD_CTX_new() : NULL;
-    if (!context || EVP_DigestInit_ex2(context, sha256, NULL) != 1)
-        goto out;
+    if (EVP_DigestInit_ex2(context, NULL, NULL) != 1)
+        return false;
     for (size_t i = 0; i < count; i++) {
         unsigned char length[FRAME_BYTES];
         frame(length, parts[i].len);
         if (EVP_DigestUpdate(context, length, sizeof length) != 1 ||
             EVP_DigestUpdate(context, bytes_of(parts[i]), parts[i].len) != 1)
-            goto out;
+            return false;
     }
-    good = EVP_DigestFinal_ex(context, digest->bytes, NULL) == 1;
-out:
-    EVP_MD_CTX_free(context);
-    return good;
+    return EVP_DigestFinal_ex(context, digest, NULL) == 1;
+}
+
+bool gate_digest_of(gate_digest *digest, const gate_span *parts, size_t count)
+{
+    const tools *t = tools_here();
+    return t && digest_parts(t->digest, parts, count, digest->bytes);
 }
 
 static EVP_MAC_CTX *start_hmac(const unsigned char *key, size_t len)
@@ -137,20 +189,95 @@ out:
     return good;
 }
 
-/* What the box is bound to, without being in it: purpose and context, framed. */
+static bool authenticate(EVP_CIPHER_CTX *cipher, const void *bytes, size_t len)
+{
+    int done;
+    return len <= MAX_BYTES && EVP_CipherUpdate(cipher, NULL, &done, bytes, (int)len) == 1;
+}
+
+/* The parts, framed, as what a box is bound to without being in it; short ones in one piece. */
+static bool authenticate_parts(EVP_CIPHER_CTX *cipher, const gate_span *parts, size_t count)
+{
+    unsigned char piece[256];
+    size_t filled = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (filled + FRAME_BYTES + parts[i].len > sizeof piece) {
+            if (!authenticate(cipher, piece, filled))
+                return false;
+            filled = 0;
+        }
+        frame(piece + filled, parts[i].len);
+        filled += FRAME_BYTES;
+        if (filled + parts[i].len > sizeof piece) {
+            if (!authenticate(cipher, piece, filled) ||
+                !authenticate(cipher, parts[i].ptr, parts[i].len))
+                return false;
+            filled = 0;
+            continue;
+        }
+        memcpy(piece + filled, bytes_of(parts[i]), parts[i].len);
+        filled += parts[i].len;
+    }
+    return authenticate(cipher, piece, filled);
+}
+
+/* What the box is bound to: purpose and context. */
 static bool bind_to(EVP_CIPHER_CTX *cipher, const char *purpose, gate_span context)
 {
     const gate_span parts[] = {gate_span_of(purpose), context};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        unsigned char length[FRAME_BYTES];
-        int done;
-        frame(length, parts[i].len);
-        if (parts[i].len > MAX_BYTES ||
-            EVP_CipherUpdate(cipher, NULL, &done, length, sizeof length) != 1 ||
-            EVP_CipherUpdate(cipher, NULL, &done, bytes_of(parts[i]), (int)parts[i].len) != 1)
-            return false;
+    return authenticate_parts(cipher, parts, 2);
+}
+
+/* Both are keys of their own. */
+static bool give_folder_key(tools *t, const gate_key *key)
+{
+    const gate_span secret = {(const char *)key->bytes, sizeof key->bytes};
+    gate_key own;
+    if (t->has_folder_key && !memcmp(&t->folds_with, key, sizeof *key))
+        return true;
+    t->has_folder_key = gate_key_derive(&own, secret, "fold") &&
+                        gate_key_derive(&t->fills_up, secret, "fill") &&
+                        EVP_EncryptInit_ex2(t->folder, NULL, own.bytes, NULL, NULL) == 1;
+    t->folds_with = *key;
+    gate_wipe(&own, sizeof own);
+    return t->has_folder_key;
+}
+
+/* GHASH, a universal hash, as GMAC masks it (NIST SP 800-38D section 6.4): without the key nobody
+ * finds two lists of parts that fold to the same, but with a probability of 2^-100. That holds for
+ * who sees no fold, and the nonce is always the same: so a fold is a secret, which is never stored,
+ * shown or compared, and only ever digested. */
+static bool fold(tools *t, const gate_key *key, const gate_span *parts, size_t count,
+                 unsigned char folded[TAG_BYTES])
+{
+    static const unsigned char nonce[NONCE_BYTES];
+    int done;
+    return give_folder_key(t, key) &&
+           EVP_EncryptInit_ex2(t->folder, NULL, NULL, nonce, NULL) == 1 &&
+           authenticate_parts(t->folder, parts, count) &&
+           EVP_EncryptFinal_ex(t->folder, folded, &done) == 1 &&
+           EVP_CIPHER_CTX_ctrl(t->folder, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, folded) == 1;
+}
+
+bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, const gate_span *parts,
+                   size_t count)
+{
+    enum { HALF = GATE_DIGEST_BYTES / 2 };
+    unsigned char folded[TAG_BYTES];
+    gate_digest digest;
+    tools *t = tools_here();
+    const gate_span secret = {(const char *)folded, sizeof folded};
+    const bool made = t && fold(t, key, parts, count, folded) &&
+                      digest_parts(t->digest, &secret, 1, digest.bytes);
+    if (made) {
+        memcpy(where->bytes, digest.bytes, HALF);
+        memset(where->bytes + HALF, 0, HALF);
+        memcpy(opens->bytes, digest.bytes + HALF, HALF);
+        memcpy(opens->bytes + HALF, t->fills_up.bytes, HALF);
     }
-    return true;
+    gate_wipe(folded, sizeof folded);
+    gate_wipe(&digest, sizeof digest);
+    return made;
 }
 
 bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
@@ -189,8 +316,9 @@ gate_box_answer gate_box_try(apr_pool_t *p, const gate_key *key, const char *pur
     unsigned char *out = apr_palloc(p, len + 1), tag[TAG_BYTES];
     const unsigned char *nonce = bytes_of(box), *body = nonce + NONCE_BYTES;
     memcpy(tag, body + len, TAG_BYTES);
-    EVP_CIPHER_CTX *cipher = have_algorithms() ? EVP_CIPHER_CTX_new() : NULL;
-    if (!cipher || EVP_DecryptInit_ex2(cipher, aes_gcm, key->bytes, nonce, NULL) != 1 ||
+    const tools *t = tools_here();
+    EVP_CIPHER_CTX *cipher = t ? t->opener : NULL;
+    if (!cipher || EVP_DecryptInit_ex2(cipher, NULL, key->bytes, nonce, NULL) != 1 ||
         !bind_to(cipher, purpose, context) ||
         EVP_DecryptUpdate(cipher, out, &done, body, (int)len) != 1 ||
         EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, tag) != 1)
@@ -205,7 +333,6 @@ out:
     /* GCM gives out bytes before it knows whether they are genuine. */
     if (answer != GATE_BOX_OPENED)
         gate_wipe(out, len);
-    EVP_CIPHER_CTX_free(cipher);
     return answer;
 }
 

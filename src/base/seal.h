@@ -34,6 +34,13 @@ bool gate_digest_of(gate_digest *digest, const gate_span *parts, size_t count);
 bool gate_keyed_digest_of(gate_digest *digest, const gate_key *key, const gate_span *parts,
                           size_t count);
 
+/* Where something is filed that is known by the parts alone, and what opens it there: both follow
+ * from the parts and the key, and neither from the other. Who has neither the key nor the parts
+ * cannot tell which parts they are, not even by trying. Costs a fraction of a digest: parts may be
+ * as long as tokens are. */
+bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, const gate_span *parts,
+                   size_t count);
+
 /* A key for one purpose out of secret bytes: HMAC-SHA-256(secret, purpose). secret is 16 to 64
  * bytes. */
 bool gate_key_derive(gate_key *key, gate_span secret, const char *purpose);

@@ -223,21 +223,39 @@ static gate_decision refuse(const judging *j, gate_reason reason, const char *ca
     return decision;
 }
 
+/* Which method takes a token of this kind. False: none. */
+static bool choose_method(const gate_settings *s, gate_span token, gate_method *method)
+{
+    const bool introspects = s->methods & 1u << GATE_METHOD_INTROSPECTION;
+    const bool verifies = s->methods & 1u << GATE_METHOD_BEARER;
+    const bool is_jwt = gate_jwt_looks_like(token);
+
+    *method = introspects && (!is_jwt || s->introspect_all) ? GATE_METHOD_INTROSPECTION
+                                                            : GATE_METHOD_BEARER;
+    return *method == GATE_METHOD_INTROSPECTION || (verifies && is_jwt);
+}
+
 /* What was judged before. False: it must be judged now. */
 static bool recall(judging *j, const char *cache, gate_decision *decision)
 {
     const gate_identity *identity;
     gate_tokens *tokens = apr_pmemdup(j->q->pool, &j->tokens, sizeof *tokens);
     gate_reason reason;
+    uint64_t version;
 
-    switch (gate_presented_find(j->q, j->s, j->w, &j->presented, &identity, tokens, &reason)) {
+    switch (gate_presented_find(j->q, j->s, j->w, &j->presented, &identity, tokens, &version,
+                                &reason)) {
     case GATE_PRESENTED_GOOD:
+        j->method = (gate_method)gate_identity_method(identity);
         *decision = admit(j, identity, tokens, cache);
+        decision->basis = gate_presented_basis(&j->presented, version);
         return true;
     case GATE_PRESENTED_BAD:
+        choose_method(j->s, j->token, &j->method);
         *decision = refuse(j, reason, cache);
         return true;
     case GATE_PRESENTED_UNSURE:
+        choose_method(j->s, j->token, &j->method);
         *decision = gate_refuse(GATE_STORE_UNAVAILABLE, NULL);
         return true;
     default:
@@ -251,9 +269,10 @@ static bool recall_stale(judging *j, gate_decision *decision)
     const gate_identity *identity;
     gate_tokens *tokens = apr_pmemdup(j->q->pool, &j->tokens, sizeof *tokens);
     gate_reason reason;
+    uint64_t version;
 
     if (!j->s->cache.stale || gate_presented_find(j->q, j->s, j->w, &j->stale, &identity, tokens,
-                                                  &reason) != GATE_PRESENTED_GOOD)
+                                                  &version, &reason) != GATE_PRESENTED_GOOD)
         return false;
     *decision = admit(j, identity, tokens, "stale");
     decision->detail = j->detail;
@@ -299,16 +318,11 @@ static gate_decision judge(judging *j, bool cached)
                  apr_pmemdup(j->q->pool, &j->tokens, sizeof j->tokens), cached ? "miss" : "off");
 }
 
-/* Which method takes a token of this kind. False: none. */
-static bool choose_method(const gate_settings *s, gate_span token, gate_method *method)
+static gate_decision say(const judging *j, gate_decision decision)
 {
-    const bool introspects = s->methods & 1u << GATE_METHOD_INTROSPECTION;
-    const bool verifies = s->methods & 1u << GATE_METHOD_BEARER;
-    const bool is_jwt = gate_jwt_looks_like(token);
-
-    *method = introspects && (!is_jwt || s->introspect_all) ? GATE_METHOD_INTROSPECTION
-                                                            : GATE_METHOD_BEARER;
-    return *method == GATE_METHOD_INTROSPECTION || (verifies && is_jwt);
+    gate_trace_add(j->q->trace, "verdict", decision.cache, decision.reason, decision.detail);
+    decision.filed_under = (gate_filed_under){true, j->presented.lock.filed_under};
+    return decision;
 }
 
 gate_decision gate_accept(const gate_request *q, const gate_settings *s, gate_world *w,
@@ -317,20 +331,21 @@ gate_decision gate_accept(const gate_request *q, const gate_settings *s, gate_wo
     judging j = {.q = q, .s = s, .w = w, .token = token, .tokens = {.access_token = token}};
     const gate_span parts[] = {GATE_SPAN("token"), token};
     gate_decision decision;
-    bool cached;
 
+    if (!gate_presented_make(&j.presented, s, w, parts, 2))
+        return gate_refuse(GATE_INTERNAL, "no digest");
+    /* What was judged before need not be looked at: not even whether it is a JWT. */
+    if ((s->cache.introspection > 0 || s->cache.token > 0) && recall(&j, "hit", &decision)) {
+        gate_trace_add(q->trace, "method", gate_method_name(j.method), GATE_OK, NULL);
+        return say(&j, decision);
+    }
     if (!choose_method(s, token, &j.method))
         return gate_refuse(GATE_MALFORMED_TOKEN,
                            "no method of this place takes a token of that form");
     gate_trace_add(q->trace, "method", gate_method_name(j.method), GATE_OK, NULL);
-    cached = (j.method == GATE_METHOD_INTROSPECTION ? s->cache.introspection : s->cache.token) > 0;
-    if (!gate_presented_make(&j.presented, s, w, parts, 2))
-        return gate_refuse(GATE_INTERNAL, "no digest");
-    if (!cached || !recall(&j, "hit", &decision))
-        decision = judge(&j, cached);
-    gate_trace_add(q->trace, "verdict", decision.cache, decision.reason, decision.detail);
-    decision.filed_under = (gate_filed_under){true, j.presented.lock.filed_under};
-    return decision;
+    decision = judge(
+        &j, (j.method == GATE_METHOD_INTROSPECTION ? s->cache.introspection : s->cache.token) > 0);
+    return say(&j, decision);
 }
 
 gate_reason gate_accept_verify(const gate_request *q, const gate_settings *s, gate_world *w,

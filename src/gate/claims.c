@@ -2,6 +2,8 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/claims.h"
 
+#include <stdlib.h>
+
 #include <apr_hash.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
@@ -9,17 +11,17 @@
 #include "base/json.h"
 
 /* The record. Numbers are in the machine's own byte order (the magic tells a foreign one), texts
- * are counted from where they begin, and every text is kept once, however often it is said:
+ * are counted from where they begin, and every text is kept once, however often it is said, with a
+ * NUL behind it:
  *
  *      struct gate_identity    what is fixed, and how much follows
- *      struct entry  [entries] a claim each, nested ones too, in order of precedence
- *      struct value  [values]  each entry has a run of them: one, or an array's members
- *      char          [text_bytes]
+ *      struct entry  [entries] a claim each, nested ones too, by their hash; those with the same
+ * one in order of precedence struct value  [values]  each entry has a run of them: one, or an
+ * array's members char          [text_bytes]
  *
- * A look-up runs through the entries and compares hashes: 12 to 30 of them as a rule, and not more
- * because a claim has 400 values. gate_identity_open checks all offsets once; nothing is checked
- * after that. */
-#define MAGIC  0x31444947u /* the last digit is the version of the layout */
+ * A look-up begins where the hash is to be expected, and is not longer because a claim has 400
+ * values. gate_identity_open checks all offsets once; nothing is checked after that. */
+#define MAGIC  0x32444947u /* the last digit is the version of the layout */
 #define ABSENT UINT32_MAX  /* the offset of a text that is not there */
 
 struct text {
@@ -36,11 +38,12 @@ struct gate_identity {
 
 struct entry {
     uint32_t hash;
-    struct text path;
-    uint32_t first, count;
-    uint8_t source; /* GATE_SOURCE_COUNT: no source's, but a fact */
-    uint8_t depth;  /* how many dots of the path are steps into an object */
-    uint8_t is_visible, is_array;
+    uint32_t path; /* where its text begins; JSON names hold no NUL */
+    uint32_t first;
+    uint32_t count : 20;
+    uint32_t source : 2; /* GATE_SOURCE_COUNT: no source's, but a fact */
+    uint32_t depth : 8;  /* how many dots of the path are steps into an object */
+    uint32_t is_visible : 1, is_array : 1;
 };
 
 struct value {
@@ -49,7 +52,9 @@ struct value {
 };
 
 _Static_assert(sizeof(struct gate_identity) % 8 == 0, "the tables behind it are aligned");
-_Static_assert(GATE_JSON_MAX_DEPTH <= UINT8_MAX, "a depth fits its field");
+_Static_assert(GATE_JSON_MAX_DEPTH < 1 << 8, "a depth fits its field");
+_Static_assert(GATE_SOURCE_COUNT < 1 << 2, "and a source");
+_Static_assert(GATE_IDENTITY_MAX_BYTES / sizeof(struct value) < 1 << 20, "and a count of values");
 
 static const struct source_name {
     const char *name, *pin;
@@ -132,15 +137,16 @@ static struct text keep(maker *m, gate_span s)
     const struct text *known = apr_hash_get(m->kept, s.ptr, (apr_ssize_t)s.len);
     if (known)
         return *known;
-    if (s.len > GATE_IDENTITY_MAX_BYTES - m->text_bytes) {
+    if (s.len >= GATE_IDENTITY_MAX_BYTES - m->text_bytes) {
         m->reason = GATE_SESSION_TOO_LARGE;
         return (struct text){ABSENT, 0};
     }
     struct text *text = apr_palloc(m->scratch, sizeof *text);
     *text = (struct text){(uint32_t)m->text_bytes, (uint32_t)s.len};
-    make_room(m, s.len);
+    make_room(m, s.len + 1);
     memcpy(m->text + m->text_bytes, s.ptr, s.len);
-    m->text_bytes += s.len;
+    m->text[m->text_bytes + s.len] = '\0';
+    m->text_bytes += s.len + 1;
     apr_hash_set(m->kept, s.ptr, (apr_ssize_t)s.len, text);
     return *text;
 }
@@ -213,7 +219,7 @@ static struct entry *add_entry(maker *m, gate_span path, int depth)
     struct entry *entry = apr_array_push(m->entries);
     *entry = (struct entry){
         .hash = hash_of(path),
-        .path = text,
+        .path = text.offset,
         .first = (uint32_t)m->values->nelts,
         .count = 1,
         .source = m->source,
@@ -321,6 +327,18 @@ static char *append(char *to, const void *bytes, size_t len)
     return to + len;
 }
 
+/* By hash, and else as they were added: what comes later has its values later, but for one without
+ * any. */
+static int compare_entries(const void *a_, const void *b_)
+{
+    const struct entry *a = a_, *b = b_;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    if (a->first != b->first)
+        return a->first < b->first ? -1 : 1;
+    return (int)(a->count != 0) - (int)(b->count != 0);
+}
+
 static gate_span assemble(apr_pool_t *p, const maker *m, gate_identity *head)
 {
     const size_t size = size_of(m);
@@ -328,6 +346,7 @@ static gate_span assemble(apr_pool_t *p, const maker *m, gate_identity *head)
     head->entries = (uint32_t)m->entries->nelts;
     head->values = (uint32_t)m->values->nelts;
     head->text_bytes = (uint32_t)m->text_bytes;
+    qsort(m->entries->elts, head->entries, sizeof(struct entry), compare_entries);
 
     char *record = apr_palloc(p, size);
     char *to = append(record, head, sizeof *head);
@@ -411,10 +430,22 @@ static bool is_inside(uint32_t whole, uint32_t offset, uint32_t len)
     return (uint64_t)offset + len <= whole;
 }
 
+/* With at least a byte behind it. */
+static bool is_text_inside(uint32_t whole, uint32_t offset, uint32_t len)
+{
+    return (uint64_t)offset + len < whole;
+}
+
 static bool is_text(const gate_identity *identity, struct text text)
 {
     return (text.offset == ABSENT && !text.len) ||
-           is_inside(identity->text_bytes, text.offset, text.len);
+           is_text_inside(identity->text_bytes, text.offset, text.len);
+}
+
+/* No name runs out of the record. */
+static bool has_end(const gate_identity *identity)
+{
+    return !identity->text_bytes || !((const char *)identity)[identity->bytes - 1];
 }
 
 static bool has_good_head(const gate_identity *identity)
@@ -424,26 +455,27 @@ static bool has_good_head(const gate_identity *identity)
            is_text(identity, identity->scope) && identity->is_client <= 1;
 }
 
+/* There may be hundreds, on every request: no early way out, so that it runs straight through. */
 static bool has_good_entries(const gate_identity *identity)
 {
     const struct entry *entry = entries_of(identity);
+    const uint32_t texts = identity->text_bytes, values = identity->values;
+    bool is_good = true;
     for (uint32_t i = 0; i < identity->entries; i++, entry++) {
-        if (!is_inside(identity->text_bytes, entry->path.offset, entry->path.len) ||
-            !is_inside(identity->values, entry->first, entry->count) ||
-            !(entry->count == 1 || entry->is_array))
-            return false;
+        is_good &= entry->path < texts;
+        is_good &= is_inside(values, entry->first, entry->count);
+        is_good &= entry->is_array | (entry->count == 1);
     }
-    return true;
+    return is_good;
 }
 
-/* There may be hundreds, on every request: no early way out, so that it runs straight through. */
 static bool has_good_values(const gate_identity *identity)
 {
     const struct value *value = values_of(identity);
     const uint32_t whole = identity->text_bytes;
     bool is_good = true;
     for (uint32_t i = 0; i < identity->values; i++) {
-        is_good &= is_inside(whole, value[i].offset, value[i].len);
+        is_good &= is_text_inside(whole, value[i].offset, value[i].len);
         is_good &= value[i].type <= GATE_VALUE_JSON;
     }
     return is_good;
@@ -455,7 +487,7 @@ const gate_identity *gate_identity_open(gate_span bytes)
         (uintptr_t)bytes.ptr % 8)
         return NULL;
     const gate_identity *identity = (const void *)bytes.ptr;
-    if (!has_whole_tables(identity, bytes.len) || !has_good_head(identity) ||
+    if (!has_whole_tables(identity, bytes.len) || !has_end(identity) || !has_good_head(identity) ||
         !has_good_entries(identity) || !has_good_values(identity))
         return NULL;
     return identity;
@@ -466,6 +498,11 @@ static gate_span fact(const gate_identity *identity, struct text text)
     if (text.offset == ABSENT)
         return (gate_span){NULL, 0};
     return (gate_span){texts_of(identity) + text.offset, text.len};
+}
+
+gate_span gate_identity_bytes(const gate_identity *identity)
+{
+    return (gate_span){(const char *)identity, identity->bytes};
 }
 
 gate_span gate_identity_issuer(const gate_identity *identity)
@@ -536,20 +573,35 @@ bool gate_claim_name_read(gate_span text, gate_claim_name *name)
 static bool is_meant(const gate_identity *identity, const struct entry *entry,
                      const gate_claim_name *name)
 {
-    if (entry->hash != name->hash || entry->path.len != name->path.len)
+    const char *path = texts_of(identity) + entry->path;
+    if (name->source < 0 ? !entry->is_visible : (int)entry->source != name->source)
         return false;
-    if (name->source < 0 ? !entry->is_visible : entry->source != name->source)
-        return false;
-    return !memcmp(texts_of(identity) + entry->path.offset, name->path.ptr, name->path.len);
+    return name->path.len < identity->text_bytes - entry->path && !path[name->path.len] &&
+           !memcmp(path, name->path.ptr, name->path.len);
+}
+
+/* The first entry whose hash is not smaller. Hashes lie evenly, so that where one is to be expected
+ * it is not far. */
+static uint32_t find_hash(const struct entry *entries, uint32_t count, uint32_t hash)
+{
+    uint32_t at = (uint32_t)((uint64_t)hash * count >> 32);
+    while (at > 0 && entries[at - 1].hash >= hash)
+        at--;
+    while (at < count && entries[at].hash < hash)
+        at++;
+    return at;
 }
 
 bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name, gate_claim *claim)
 {
-    const struct entry *best = NULL;
-    const struct entry *entry = entries_of(identity);
-    for (uint32_t i = 0; i < identity->entries; i++, entry++)
+    const struct entry *entries = entries_of(identity), *best = NULL;
+    const uint32_t count = identity->entries;
+    for (uint32_t i = find_hash(entries, count, name->hash);
+         i < count && entries[i].hash == name->hash; i++) {
+        const struct entry *entry = &entries[i];
         if (is_meant(identity, entry, name) && (!best || entry->depth < best->depth))
             best = entry;
+    }
     if (!best)
         return false;
     *claim = (gate_claim){

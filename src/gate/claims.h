@@ -59,6 +59,8 @@ gate_reason gate_identity_make(apr_pool_t *p, const gate_identity_facts *facts,
  * later look-up has to. */
 const gate_identity *gate_identity_open(gate_span bytes);
 
+/* The record itself. */
+gate_span gate_identity_bytes(const gate_identity *identity);
 gate_span gate_identity_issuer(const gate_identity *identity);
 gate_span gate_identity_subject(const gate_identity *identity);
 gate_span gate_identity_client_id(const gate_identity *identity);
@@ -116,7 +118,8 @@ bool gate_claim_is_barred(const gate_identity *identity, const gate_claim_name *
 bool gate_claim_find_for_rule(const gate_identity *identity, const gate_claim_name *name,
                               gate_claim *claim);
 
-/* The i-th value, 0 <= i < claim->count. */
+/* The i-th value, 0 <= i < claim->count. A byte behind it can be read, too: it is NUL in every
+ * record that was made here. */
 gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type);
 
 #endif

@@ -8,6 +8,7 @@
 #include "gate/credential.h"
 #include "gate/login.h"
 #include "gate/renew.h"
+#include "gate/revoke.h"
 #include "gate/service.h"
 #include "gate/session.h"
 
@@ -106,6 +107,8 @@ static gate_reason use_session(const gate_request *q, const gate_settings *s, ga
     decision->session =
         apr_pmemdup(q->pool, &session->lock.filed_under, sizeof session->lock.filed_under);
     decision->expires = end_of(s, session);
+    decision->basis =
+        (gate_basis){GATE_STORE_SESSION, session->lock.filed_under, session->record.version};
     return GATE_OK;
 }
 
@@ -187,6 +190,33 @@ gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_wo
     if (!q->is_subrequest && is_dead(reason, &session))
         gate_add_cookie(&decision, gate_session_cookie_end(q, s));
     return decision;
+}
+
+bool gate_decide_repeats(const gate_settings *s, const gate_decision *decision)
+{
+    for (int i = 0; i < s->token_sources.count; i++) {
+        if (s->token_sources.items[i].name) /* some other header, cookie or parameter */
+            return false;
+    }
+    return decision->verb == GATE_ADMIT && decision->known && decision->basis.version &&
+           !decision->cookie_count && !s->needs && !s->tells_anew;
+}
+
+bool gate_decide_again(const gate_request *q, const gate_settings *s, gate_world *w,
+                       const gate_decision *before)
+{
+    const apr_int64_t believed_until = gate_identity_expires(before->identity);
+    const gate_basis *basis = &before->basis;
+    gate_record record;
+
+    if ((believed_until && q->now >= believed_until) ||
+        w->store->get(w->store, basis->kind, &basis->key, q->now, q->pool, &record) !=
+            GATE_STORE_DONE ||
+        record.version != basis->version)
+        return false;
+    return basis->kind != GATE_STORE_SESSION ||
+           (q->now < record.created + s->session.lifetime &&
+            gate_revoked(q, w, before->identity, &record) == GATE_OK);
 }
 
 /* Whether whoever opens a page here may be sent away to sign in. */

@@ -10,6 +10,16 @@
 /* The whole decision but for the Require rules, which httpd asks for itself (rule.h). */
 gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_world *w);
 
+/* Whether the decision is the same for every request with the same Authorization and Cookie headers
+ * that comes to the same place, as long as gate_decide_again says so. */
+bool gate_decide_repeats(const gate_settings *s, const gate_decision *decision);
+
+/* Whether such a decision still holds: the record that it rests on is there, in that very version,
+ * and all that time and others can end is looked at as ever. False says only that gate_decide must
+ * be asked. */
+bool gate_decide_again(const gate_request *q, const gate_settings *s, gate_world *w,
+                       const gate_decision *before);
+
 /* What becomes of somebody whom a rule would let in, had they signed in more strongly or more
  * recently. REDIRECT: a person in a session of their own, who opens a page, is sent back to the
  * provider with what is asked for. CHALLENGE: anybody else (RFC 9470 section 3). FAIL where the

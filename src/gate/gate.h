@@ -117,6 +117,7 @@ typedef struct gate_told {
     const char *name;
     const gate_template *template; /* NULL, while the configuration is read: it is not told */
     bool is_preset;                /* a line of its own takes its place */
+    bool is_swept; /* a header that the scrub takes off: nobody else's value of it can be there */
 } gate_told;
 
 typedef struct gate_told_list {
@@ -137,7 +138,7 @@ struct gate_settings {
     unsigned methods; /* a bit for each gate_method */
     gate_unauthenticated on_unauthenticated;
     bool passes_preflights; /* OIDCGatePreflight pass */
-    bool enforces; /* what is decided; else it is only said */
+    bool enforces;          /* what is decided; else it is only said */
 
     /* the code flow */
     const char *scope;
@@ -156,7 +157,7 @@ struct gate_settings {
     int skew; /* seconds */
     bool introspect_all;
     const gate_form *introspection_params; /* NULL for none */
-    const char *client_credentials_scope; /* NULL: none sent */
+    const char *client_credentials_scope;  /* NULL: none sent */
     gate_cache_times cache;
     int limit_address, limit_total; /* OIDCGateLimit: calls a second for unknown credentials */
     gate_digest accept_fingerprint; /* over realm, audiences and all else that tokens meet */
@@ -171,8 +172,9 @@ struct gate_settings {
     gate_told_list headers, variables;
     const gate_claim_name *user_claims; /* OIDCGateRemoteUser */
     int user_claim_count;
-    unsigned needs; /* GATE_NEEDS_TOKENS of all templates: what beside the identity must be opened
-                     */
+    unsigned needs;  /* GATE_NEEDS_TOKENS of all templates: what beside the identity must be opened
+                      */
+    bool tells_anew; /* something of it is made for each request */
     bool forward_credentials;
 
     /* signing out */
@@ -190,7 +192,7 @@ struct gate_site {
     const gate_assertion *assertion;      /* OIDCGateAssertion; NULL: none are made */
     const gate_settings *const *settings; /* one of each realm that signs people in here */
     int settings_count;
-    bool takes_posts; /* some of them have answers posted to the callback */
+    bool takes_posts;                      /* some of them have answers posted to the callback */
     const gate_settings *const *resources; /* those of a path of their own (OIDCGateResource) */
     int resource_count;
     /* The settings of that name, made again where this process has not met them yet; NULL where the
@@ -201,14 +203,14 @@ struct gate_site {
 /* All that a decision may look at. */
 struct gate_request {
     apr_pool_t *pool;
-    apr_int64_t now;     /* seconds since 1970 */
-    const char *method;  /* "GET" */
-    gate_span uri;       /* path and query as the browser sent them, "/app/x?a=1" */
-    gate_span query;     /* absent where there is none */
+    apr_int64_t now;       /* seconds since 1970 */
+    const char *method;    /* "GET" */
+    gate_span uri;         /* path and query as the browser sent them, "/app/x?a=1" */
+    gate_span query;       /* absent where there is none */
     gate_span taken_query; /* the query as it came, where a token may have been in it and was taken
                               out of the address; else absent */
-    const char *address; /* whose calls are counted together: the caller's, of IPv6 its /64 */
-    bool is_navigation;  /* a browser is opening a page: only then is it sent away to sign in */
+    const char *address;   /* whose calls are counted together: the caller's, of IPv6 its /64 */
+    bool is_navigation;    /* a browser is opening a page: only then is it sent away to sign in */
     bool is_subrequest;
     bool is_watched; /* nothing is done of what is decided: nobody is sent to the provider */
     void *context;       /* the adapter's */
@@ -244,6 +246,13 @@ typedef struct gate_filed_under {
     gate_store_key key;
 } gate_filed_under;
 
+/* The record in the store that a decision rests on. */
+typedef struct gate_basis {
+    gate_store_kind kind;
+    gate_store_key key;
+    uint64_t version; /* 0: on none */
+} gate_basis;
+
 /* The only thing that leaves gate/. */
 typedef struct gate_decision {
     gate_verb verb;
@@ -255,6 +264,7 @@ typedef struct gate_decision {
     bool known;                    /* identity is somebody */
     const gate_identity *identity; /* NULL: nobody */
     const gate_tokens *tokens;     /* NULL where settings->needs asks for none */
+    gate_basis basis;              /* the record that it rests on */
     const gate_digest *session; /* where the session it comes from is filed; NULL: from a token */
     apr_int64_t expires;        /* when that ends; 0: not known */
     const char *location;       /* REDIRECT */

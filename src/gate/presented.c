@@ -8,25 +8,23 @@
 bool gate_presented_make(gate_presented *presented, const gate_settings *s, const gate_world *w,
                          const gate_span *parts, int count)
 {
-    gate_digest opens;
-    const gate_span filed[] = {
+    enum { MOST = 8 };
+    gate_span all[MOST] = {
         GATE_SPAN("presented"),
         {(const char *)s->accept_fingerprint.bytes, GATE_DIGEST_BYTES},
         {(const char *)&s->cache,
          sizeof s->cache}, /* what one place may keep longer, another may not */
-        {(const char *)opens.bytes, GATE_DIGEST_BYTES},
     };
-    bool made;
 
-    /* What opens it comes from the credential and the server's own secret, and where it is filed
-     * from what opens it: whoever reads the store cannot even guess at a client's secret. */
+    if (count > MOST - 3)
+        return false;
+    memcpy(all + 3, parts, (size_t)count * sizeof *parts);
+    /* Both where it is filed and what opens it come from the credential and the server's own
+     * secret: whoever reads the store cannot even guess at a client's secret. */
     presented->guessed_at = NULL;
     presented->lock.realm = &s->accept_fingerprint;
-    made = gate_keyed_digest_of(&opens, &w->keys[0], parts, (size_t)count);
-    memcpy(presented->lock.key.bytes, opens.bytes, sizeof presented->lock.key.bytes);
-    made = made && gate_digest_of(&presented->lock.filed_under, filed, 4);
-    gate_wipe(&opens, sizeof opens);
-    return made;
+    return gate_place_of(&presented->lock.filed_under, &presented->lock.key, &w->keys[0], all,
+                         (size_t)count + 3);
 }
 
 static gate_reason reason_in(gate_span value)
@@ -58,7 +56,7 @@ static gate_presented_answer find_bad(const gate_request *q, const gate_settings
 gate_presented_answer gate_presented_find(const gate_request *q, const gate_settings *s,
                                           gate_world *w, const gate_presented *presented,
                                           const gate_identity **identity, gate_tokens *tokens,
-                                          gate_reason *reason)
+                                          uint64_t *version, gate_reason *reason)
 {
     gate_record record;
 
@@ -75,6 +73,7 @@ gate_presented_answer gate_presented_find(const gate_request *q, const gate_sett
         (s->needs &&
          gate_record_tokens(q->pool, &presented->lock, record.value, tokens) != GATE_OK))
         return GATE_PRESENTED_UNKNOWN;
+    *version = record.version;
     return GATE_PRESENTED_GOOD;
 }
 
@@ -124,9 +123,10 @@ static bool landed(void *context)
     const gate_identity *identity;
     gate_tokens tokens;
     gate_reason reason;
+    uint64_t version;
 
     switch (gate_presented_find(look->q, look->s, look->w, look->presented, &identity, &tokens,
-                                &reason)) {
+                                &version, &reason)) {
     case GATE_PRESENTED_GOOD:
     case GATE_PRESENTED_BAD:
         return true;

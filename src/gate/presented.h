@@ -20,6 +20,12 @@ typedef struct gate_presented {
 bool gate_presented_make(gate_presented *presented, const gate_settings *s, const gate_world *w,
                          const gate_span *parts, int count);
 
+/* Where it is filed, for decisions. */
+static inline gate_basis gate_presented_basis(const gate_presented *presented, uint64_t version)
+{
+    return (gate_basis){GATE_STORE_TOKEN, presented->lock.filed_under, version};
+}
+
 typedef enum gate_presented_answer {
     GATE_PRESENTED_UNKNOWN, /* not seen before, or forgotten */
     GATE_PRESENTED_GOOD,
@@ -28,11 +34,11 @@ typedef enum gate_presented_answer {
 } gate_presented_answer;
 
 /* What is known of it. GOOD: *identity is set, and *tokens (where s->needs asks for more than the
- * token itself). */
+ * token itself), and *version is the record's. */
 gate_presented_answer gate_presented_find(const gate_request *q, const gate_settings *s,
                                           gate_world *w, const gate_presented *presented,
                                           const gate_identity **identity, gate_tokens *tokens,
-                                          gate_reason *reason);
+                                          uint64_t *version, gate_reason *reason);
 
 /* Remembers it as good until `expires` (seconds since 1970). That the store has no room is no
  * fault: it will be judged again. */

@@ -131,8 +131,10 @@ static bool recall(serving *v, const char *cache, gate_decision *decision)
     const gate_identity *identity = NULL;
     gate_tokens *tokens = apr_pcalloc(v->q->pool, sizeof *tokens);
     gate_reason reason = GATE_OK;
+    uint64_t version = 0;
 
-    switch (gate_presented_find(v->q, v->s, v->w, &v->presented, &identity, tokens, &reason)) {
+    switch (gate_presented_find(v->q, v->s, v->w, &v->presented, &identity, tokens, &version,
+                                &reason)) {
     case GATE_PRESENTED_GOOD:
     case GATE_PRESENTED_BAD:
         break;
@@ -143,6 +145,7 @@ static bool recall(serving *v, const char *cache, gate_decision *decision)
         return false;
     }
     *decision = answer(v, reason, identity, tokens, cache);
+    decision->basis = gate_presented_basis(&v->presented, version);
     return true;
 }
 

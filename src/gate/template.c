@@ -2,8 +2,6 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/template.h"
 
-#include <stdint.h>
-
 #include <apr_strings.h>
 #include <apr_tables.h>
 
@@ -55,7 +53,7 @@ struct segment {
 /* The value as it grows: no template makes more than fits, so nothing is measured first. */
 typedef struct writer {
     apr_pool_t *pool;
-    char *bytes; /* GATE_TEMPLATE_MAX_BYTES of them */
+    char *bytes; /* GATE_TEMPLATE_MAX_BYTES of them, and one for a separator too many */
     size_t len;
     bool ends_in_value;  /* what stands last came from outside */
     const char *problem; /* why something is unsafe */
@@ -67,6 +65,8 @@ struct gate_template {
     gate_span separator;
     gate_reason (*encode)(writer *w, gate_span value);
     bool required;
+    bool is_claim;     /* a claim alone, as it is: most are */
+    bool joins_simply; /* members as they are, a single character between them */
     unsigned needs;
     const gate_template *otherwise; /* where something is missing; NULL: nothing is said then */
 };
@@ -81,10 +81,15 @@ static gate_reason refuse(writer *w, const char *problem)
     return GATE_CLAIM_UNSAFE;
 }
 
+static gate_reason refuse_longer(writer *w)
+{
+    return refuse(w, "makes the value longer than 16 KiB");
+}
+
 static gate_reason put(writer *w, gate_span s)
 {
     if (s.len > GATE_TEMPLATE_MAX_BYTES - w->len)
-        return refuse(w, "makes the value longer than 16 KiB");
+        return refuse_longer(w);
     memcpy(w->bytes + w->len, s.ptr, s.len);
     w->len += s.len;
     return GATE_OK;
@@ -101,35 +106,14 @@ static bool is_forbidden(unsigned char c)
     return (c < 0x20 && c != '\t') || c == 0x7f;
 }
 
-/* Whether a byte of the eight is below 0x20 or is 0x7f: a borrow reaches a byte's high bit. */
-static bool has_suspect(const char *bytes)
+static bool has_forbidden(gate_span s)
 {
-    const uint64_t each = 0x0101010101010101u, high = each << 7;
-    uint64_t word;
-    memcpy(&word, bytes, sizeof word);
-    const uint64_t del = word ^ each * 0x7f;
-    return (((word - each * 0x20) & ~word) | ((del - each) & ~del)) & high;
-}
-
-static bool has_forbidden_byte(const char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (is_forbidden((unsigned char)bytes[i]))
+    if (!gate_span_has_control(s))
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (is_forbidden((unsigned char)s.ptr[i]))
             return true;
     return false;
-}
-
-/* Tokens and lists are long, and this reads all of them on every request: eight bytes at a time,
- * and the last eight once more where some are left over. */
-static bool has_forbidden(const char *bytes, size_t len)
-{
-    const size_t step = sizeof(uint64_t);
-    if (len < step)
-        return has_forbidden_byte(bytes, len);
-    for (size_t i = 0; i + step <= len; i += step)
-        if (has_suspect(bytes + i) && has_forbidden_byte(bytes + i, step))
-            return true;
-    return has_suspect(bytes + len - step) && has_forbidden_byte(bytes + len - step, step);
 }
 
 static bool is_unreserved(char c)
@@ -328,6 +312,8 @@ const char *gate_template_compile(apr_pool_t *p, const char *text, const char *c
         problem = read_option(p, *options, made, &otherwise);
     if (!problem && otherwise)
         problem = read_otherwise(p, otherwise, made);
+    made->is_claim = made->count == 1 && made->segments[0].what == CLAIM && made->encode == put;
+    made->joins_simply = made->encode == put && made->separator.len == 1;
     if (!problem)
         *compiled = made;
     return problem;
@@ -359,6 +345,34 @@ static bool reads_as_one(const writer *w, size_t begin, gate_span separator)
     return true;
 }
 
+static gate_reason refuse_member(writer *w)
+{
+    return refuse(w, "has a member that holds the separator; see join= and encode=");
+}
+
+/* There may be hundreds. */
+static gate_reason put_members_simply(writer *w, char separator, const gate_claim *claim)
+{
+    const size_t begin = w->len;
+    for (int i = 0; i < claim->count; i++) {
+        gate_value_type type;
+        const gate_span member = gate_claim_value(claim, i, &type);
+        if (type == GATE_VALUE_NULL)
+            continue;
+        if (w->len + member.len > GATE_TEMPLATE_MAX_BYTES)
+            return refuse_longer(w);
+        memcpy(w->bytes + w->len, member.ptr, member.len);
+        w->bytes[w->len + member.len] = separator;
+        w->len += member.len + 1;
+        if (memchr(member.ptr, separator, member.len))
+            return refuse_member(w);
+    }
+    if (w->len == begin)
+        return GATE_CLAIM_MISSING;
+    w->len--;
+    return GATE_OK;
+}
+
 static gate_reason put_members(writer *w, const gate_template *t, const gate_claim *claim)
 {
     bool is_first = true;
@@ -374,7 +388,7 @@ static gate_reason put_members(writer *w, const gate_template *t, const gate_cla
         if (reason != GATE_OK)
             return reason;
         if (!reads_as_one(w, begin, t->separator))
-            return refuse(w, "has a member that holds the separator; see join= and encode=");
+            return refuse_member(w);
         is_first = false;
     }
     return is_first ? GATE_CLAIM_MISSING : GATE_OK;
@@ -388,7 +402,8 @@ static gate_reason put_claim(writer *w, const gate_template *t, const struct seg
     if (!identity || !gate_claim_find(identity, &segment->claim, &claim))
         return GATE_CLAIM_MISSING;
     if (claim.is_array)
-        return put_members(w, t, &claim);
+        return t->joins_simply ? put_members_simply(w, t->separator.ptr[0], &claim)
+                               : put_members(w, t, &claim);
     const gate_span value = gate_claim_value(&claim, 0, &type);
     return type == GATE_VALUE_NULL ? GATE_CLAIM_MISSING : t->encode(w, value);
 }
@@ -478,7 +493,7 @@ static gate_reason put_segment(writer *w, const gate_template *t, const struct s
     }
     if (reason != GATE_OK || w->len == begin)
         return reason;
-    if (has_forbidden(w->bytes + begin, w->len - begin))
+    if (has_forbidden((gate_span){w->bytes + begin, w->len - begin}))
         return refuse(w, "holds a control character; see encode=");
     w->ends_in_value = true;
     if (!begin && is_blank(w->bytes[0]))
@@ -534,11 +549,25 @@ static gate_reason fill(writer *w, const gate_template *t, const gate_template_v
     return GATE_OK;
 }
 
-gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled,
-                                 const gate_template_values *values, gate_span *value,
-                                 const char **detail)
+/* A header field's value, as it stands in the record: nothing is copied. False: what it is will be
+ * found out, and said, the long way. */
+static bool is_whole_value(const struct segment *segment, const gate_identity *identity,
+                           gate_span *value)
 {
-    char bytes[GATE_TEMPLATE_MAX_BYTES];
+    gate_claim claim;
+    gate_value_type type;
+    if (!identity || !gate_claim_find(identity, &segment->claim, &claim) || claim.is_array)
+        return false;
+    *value = gate_claim_value(&claim, 0, &type);
+    return type != GATE_VALUE_NULL && value->len && value->len <= GATE_TEMPLATE_MAX_BYTES &&
+           !value->ptr[value->len] && !is_blank(value->ptr[0]) &&
+           !is_blank(value->ptr[value->len - 1]) && !has_forbidden(*value);
+}
+
+static gate_reason render(apr_pool_t *p, const gate_template *compiled,
+                          const gate_template_values *values, gate_span *value, const char **detail)
+{
+    char bytes[GATE_TEMPLATE_MAX_BYTES + 1];
     writer w = {.pool = p, .bytes = bytes};
     const struct segment *segment = NULL;
     *value = (gate_span){NULL, 0};
@@ -551,4 +580,13 @@ gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled,
         return judge(&w, compiled, segment, values->identity, reason, detail);
     *value = (gate_span){apr_pstrmemdup(p, bytes, w.len), w.len};
     return GATE_OK;
+}
+
+gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled,
+                                 const gate_template_values *values, gate_span *value,
+                                 const char **detail)
+{
+    if (compiled->is_claim && is_whole_value(&compiled->segments[0], values->identity, value))
+        return GATE_OK;
+    return render(p, compiled, values, value, detail);
 }

@@ -61,7 +61,7 @@ typedef struct gate_template_values {
     gate_random_fn *random;          /* and what makes it unlike all others */
 } gate_template_values;
 
-/* Renders into p; *value is NUL-terminated. An object is its compact JSON.
+/* Renders; *value is NUL-terminated, in p or within the identity. An object is its compact JSON.
  *
  * GATE_OK with *value absent: something in it is missing, leave the header out. Missing are a claim
  * that is not there or null, and an array without members (null members do not count). An empty

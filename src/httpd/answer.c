@@ -76,7 +76,7 @@ static const char *credential_name(apr_pool_t *p, const gate_decision *decision)
     return name ? apr_pstrcat(p, " cred=", name, NULL) : "";
 }
 
-void gate_log_decision(request_rec *r, const gate_state *state, const char *verb, int status)
+void gate_log_decision(request_rec *r, gate_state *state, const char *verb, int status)
 {
     const gate_decision *decision = &state->decision;
     const gate_reason reason = state->rule_reason ? state->rule_reason : decision->reason;
@@ -95,7 +95,7 @@ void gate_log_decision(request_rec *r, const gate_state *state, const char *verb
         text_or_dash(gate_span_for_log(p, gate_span_of(state->user), 64)),
         state->settings ? state->settings->place : "-",
         decision->cache ? apr_pstrcat(p, " cache=", decision->cache, NULL) : "",
-        state->provider_calls, credential_name(p, decision), state->id,
+        state->provider_calls, credential_name(p, decision), gate_state_id(r, state),
         named(p, "detail", state->rule_reason ? state->rule_detail : decision->detail, 400),
         level <= APLOG_WARNING ? named(p, "remedy", gate_reason_get(reason)->remedy, 400) : "");
 }
@@ -236,6 +236,7 @@ int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
     if (status == 401 || (status == 403 && gate_reason_get(reason)->oauth_error) ||
         (status == 400 && gate_reason_get(reason)->oauth_error && state->settings))
         challenge(r, state);
+    gate_state_id(r, state); /* for the page, too */
     gate_log_decision(r, state, "deny", status);
     prepare_page(r, status);
     return status;
@@ -245,8 +246,6 @@ int gate_answer_with(request_rec *r, gate_state *state)
 {
     const gate_decision *decision = &state->decision;
 
-    if (!state->id)
-        state->id = gate_request_id(r);
     if (decision->verb != GATE_REDIRECT)
         return gate_deny(r, state, decision->reason, decision->status);
     gate_log_decision(r, state, decision->known ? "login" : "redirect", decision->status);

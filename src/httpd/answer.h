@@ -25,6 +25,6 @@ void gate_register_filters(void);
 gate_reason gate_state_told(const gate_state *state);
 
 /* The one log line of a decision, and what the access log can say of it. */
-void gate_log_decision(request_rec *r, const gate_state *state, const char *verb, int status);
+void gate_log_decision(request_rec *r, gate_state *state, const char *verb, int status);
 
 #endif

@@ -427,7 +427,7 @@ static void set_user_claims(compiling *c)
 }
 
 /* Without what is only kept from others. */
-static gate_told_list told(compiling *c, const apr_array_header_t *list)
+static gate_told_list told(compiling *c, const apr_array_header_t *list, bool is_header)
 {
     const int count = list ? list->nelts : 0;
     gate_told *items = apr_palloc(c->p, sizeof *items * (size_t)(count + 1));
@@ -439,7 +439,9 @@ static gate_told_list told(compiling *c, const apr_array_header_t *list)
         if (!item->template)
             continue;
         c->s->needs |= gate_template_needs(item->template) & GATE_NEEDS_TOKENS;
-        items[told.count++] = *item;
+        c->s->tells_anew |= (gate_template_needs(item->template) & GATE_NEEDS_ASSERTION) != 0;
+        items[told.count] = *item;
+        items[told.count++].is_swept = is_header && strcasecmp(item->name, "Authorization");
     }
     return told;
 }
@@ -620,8 +622,8 @@ static void set_how(compiling *c)
 
 static void set_what_is_told(compiling *c)
 {
-    c->s->headers = told(c, c->d->headers);
-    c->s->variables = told(c, c->d->variables);
+    c->s->headers = told(c, c->d->headers, true);
+    c->s->variables = told(c, c->d->variables, false);
     c->s->forward_credentials = c->d->forward_credentials;
     set_user_claims(c);
     c->s->logout_targets = logout_targets(c);

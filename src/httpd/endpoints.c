@@ -361,15 +361,24 @@ static int describe_resource(visit *v)
 
 static const struct endpoint resource_endpoint = {"resource", GET_ONLY, describe_resource};
 
+/* Nearly every request is told from those that mean an endpoint by its path's second letter. */
+static bool may_mean_endpoint(const gate_site *site, const char *uri)
+{
+    return uri[0] == '/' && (uri[1] == site->path[1] || uri[1] == GATE_RESOURCE_WELL_KNOWN[1]);
+}
+
 /* The endpoint that the request means; NULL for none. */
 static const struct endpoint *find_endpoint(request_rec *r)
 {
     const gate_site *site = gate_config_site(r->server);
-    const size_t len = site ? strlen(site->path) : 0;
+    size_t len;
 
-    if (site && find_resource(site, r->uri))
+    if (!site || !may_mean_endpoint(site, r->uri))
+        return NULL;
+    len = strlen(site->path);
+    if (find_resource(site, r->uri))
         return &resource_endpoint;
-    if (!site || strncmp(r->uri, site->path, len) || r->uri[len] != '/')
+    if (strncmp(r->uri, site->path, len) || r->uri[len] != '/')
         return NULL;
     for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) {
         if (!strcmp(r->uri + len + 1, endpoints[i].name))
@@ -396,7 +405,6 @@ static visit begin(request_rec *r)
     visit v = {.r = r, .site = gate_config_site(r->server), .w = gate_runtime_world()};
 
     v.state = gate_state_make(r, NULL);
-    v.state->id = gate_request_id(r);
     v.q = gate_request_of(r, v.state);
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");

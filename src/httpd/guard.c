@@ -12,6 +12,7 @@
 #include "httpd/answer.h"
 #include "httpd/config.h"
 #include "httpd/headers.h"
+#include "httpd/memory.h"
 #include "httpd/request.h"
 #include "httpd/runtime.h"
 #include "httpd/variables.h"
@@ -86,7 +87,8 @@ static gate_reason render(apr_pool_t *p, const gate_template_values *values,
         if (!value.ptr)
             continue;
         bytes += value.len;
-        APR_ARRAY_PUSH(*lines, gate_line) = (gate_line){list->items[i].name, value.ptr};
+        APR_ARRAY_PUSH(*lines, gate_line) =
+            (gate_line){list->items[i].name, value.ptr, list->items[i].is_swept};
     }
     if (bytes <= 2 * GATE_TEMPLATE_MAX_BYTES)
         return GATE_OK;
@@ -129,9 +131,11 @@ void gate_prepare(gate_state *state, apr_int64_t now)
 
 static void take_user(request_rec *r, const gate_state *state)
 {
+    static char auth_type[] = "OIDCGate";
+
     if (state->user) {
         r->user = apr_pstrdup(r->pool, state->user);
-        r->ap_auth_type = apr_pstrdup(r->pool, "OIDCGate");
+        r->ap_auth_type = auth_type;
     }
 }
 
@@ -159,15 +163,22 @@ static gate_state *inherit(request_rec *r, const gate_state *earlier)
 
 static gate_state *decide(request_rec *r, const gate_settings *settings, const char *problem)
 {
+    const gate_state *before = gate_state_of(r);
+    const bool is_first = !before || !before->is_decided;
     gate_state *state = gate_state_make(r, settings);
     gate_request q = gate_request_of(r, state);
 
     q.is_watched = !gate_config_enforces(r);
     state->is_decided = true;
+    if (is_first && settings && gate_memory_recall(r, &q, state))
+        return state;
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
                                : gate_refuse(GATE_CONFIG_ERROR, problem);
-    if (state->decision.verb == GATE_ADMIT && state->decision.known)
+    if (state->decision.verb == GATE_ADMIT && state->decision.known) {
         gate_prepare(state, q.now);
+        if (is_first)
+            gate_memory_keep(r, state);
+    }
     if (state->decision.verb == GATE_ADMIT && gate_config_enforces(r)) {
         for (int i = 0; i < state->decision.cookie_count && !r->main; i++)
             apr_table_addn(r->err_headers_out, "Set-Cookie", state->decision.cookies[i]);
@@ -314,8 +325,6 @@ static void watch(request_rec *r, bool is_name_wanted)
     const gate_decision decided = state->decision;
 
     state->is_watched = true;
-    if (!state->id)
-        state->id = gate_request_id(r);
     if (decided.verb == GATE_ADMIT)
         take_user(r, state);
     say_verdict(r, state, is_name_wanted);
@@ -362,8 +371,6 @@ int gate_force_user(request_rec *r)
     state = consider(r);
     if (state->decision.verb != GATE_ADMIT || state->decision.known)
         return OK;
-    if (!state->id)
-        state->id = gate_request_id(r);
     if (!state->is_inherited)
         gate_log_decision(r, state, "allow", HTTP_OK);
     return DECLINED;
@@ -393,7 +400,5 @@ int gate_check_rules(request_rec *r)
 
     if (!state || !state->is_decided || state->in_rules || state->decision.verb != GATE_ADMIT)
         return DECLINED;
-    if (!state->id)
-        state->id = gate_request_id(r);
     return judge(r, state);
 }

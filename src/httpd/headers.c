@@ -181,7 +181,8 @@ static void withhold_named(request_rec *r, gate_state *state, const gate_setting
         } else if (source->place == GATE_TOKEN_IN_HEADER && value) {
             if (!state->named)
                 state->named = apr_array_make(state->pool, 1, sizeof(gate_line));
-            APR_ARRAY_PUSH(state->named, gate_line) = (gate_line){source->name, value};
+            APR_ARRAY_PUSH(state->named, gate_line) =
+                (gate_line){.name = source->name, .value = value};
             apr_table_unset(r->headers_in, source->name);
         }
     }
@@ -222,12 +223,33 @@ int gate_withhold(request_rec *r)
     return DECLINED;
 }
 
-static void set_lines(apr_table_t *table, const apr_array_header_t *lines)
+static int is_other(void *data, const char *name, const char *value)
+{
+    return !gate_config_tells_header(gate_span_of(name));
+}
+
+/* Another module may have put something under one of our names. Where none has, which is found out
+ * at once for all of them, there is nothing to look for under each. */
+static void set_headers(apr_table_t *headers, const apr_array_header_t *lines)
+{
+    const bool is_swept = lines && apr_table_do(is_other, NULL, headers, NULL);
+
+    for (int i = 0; lines && i < lines->nelts; i++) {
+        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
+
+        if (is_swept && line->is_swept)
+            apr_table_addn(headers, line->name, line->value);
+        else
+            apr_table_setn(headers, line->name, line->value);
+    }
+}
+
+static void set_variables(apr_table_t *variables, const apr_array_header_t *lines)
 {
     for (int i = 0; lines && i < lines->nelts; i++) {
         const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
 
-        apr_table_setn(table, line->name, line->value);
+        apr_table_setn(variables, line->name, line->value);
     }
 }
 
@@ -257,8 +279,8 @@ int gate_publish(request_rec *r)
     keep_private(r);
     if (!state || !state->decision.known)
         return DECLINED;
-    set_lines(r->headers_in, state->lines);
-    set_lines(r->subprocess_env, state->variables);
+    set_headers(r->headers_in, state->lines);
+    set_variables(r->subprocess_env, state->variables);
     return DECLINED;
 }
 
@@ -271,6 +293,6 @@ int gate_publish_to_proxy(request_rec *r)
     if (gate_config_tells_headers())
         sweep_table(r->pool, r->headers_in);
     if (state && state->decision.known)
-        set_lines(r->headers_in, state->lines);
+        set_headers(r->headers_in, state->lines);
     return OK;
 }

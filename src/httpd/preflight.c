@@ -25,7 +25,6 @@ int gate_pass_preflight(request_rec *r)
     if (!settings || !settings->passes_preflights)
         return DECLINED;
     state = gate_state_make(r, settings);
-    state->id = gate_request_id(r);
     state->decision = (gate_decision){.verb = GATE_ADMIT, .status = HTTP_OK};
     state->is_decided = true;
     if (!gate_config_forces_authn(r)) /* else it is said where that is dealt with */

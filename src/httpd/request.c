@@ -8,6 +8,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 
+#include "base/base64url.h"
 #include "base/media.h"
 #include "httpd/address.h"
 
@@ -83,13 +84,39 @@ static bool is_request_id(const char *id)
     return len && len <= ID_MAX_CHARS && !id[len];
 }
 
-const char *gate_request_id(request_rec *r)
+/* Randomness costs more to ask for than to have: each thread asks for that of many ids at once. */
+static const char *make_random_id(apr_pool_t *p)
+{
+    static __thread char ids[ID_BYTES * 32];
+    static __thread size_t left;
+
+    if (!left && !gate_random_bytes(ids, sizeof ids))
+        return "-";
+    left = left ? left - ID_BYTES : sizeof ids - ID_BYTES;
+    return gate_base64url_encode(p, (gate_span){ids + left, ID_BYTES});
+}
+
+static const char *make_id(request_rec *r)
 {
     const char *id = apr_table_get(r->subprocess_env, "UNIQUE_ID");
 
-    if (!id || !is_request_id(id))
-        id = gate_random_text(r->pool, gate_random_bytes, ID_BYTES);
-    return id ? id : "-";
+    return id && is_request_id(id) ? id : make_random_id(r->pool);
+}
+
+/* All that one request is made of has one id, whoever needs it first. */
+const char *gate_state_id(request_rec *r, gate_state *state)
+{
+    request_rec *first = r;
+    gate_state *of_first;
+
+    if (state->id)
+        return state->id;
+    while (first->prev || first->main)
+        first = first->prev ? first->prev : first->main;
+    of_first = gate_state_of(first);
+    if (of_first && !of_first->id)
+        of_first->id = make_id(first);
+    return state->id = of_first ? of_first->id : make_id(r);
 }
 
 /* --- httpd's request as the gate sees it --- */

@@ -15,6 +15,7 @@ typedef enum gate_form_kind { GATE_AS_PAGE, GATE_AS_JSON, GATE_AS_PROBLEM } gate
 /* A header or variable, rendered. */
 typedef struct gate_line {
     const char *name, *value;
+    bool is_swept; /* see gate_told */
 } gate_line;
 
 /* What the gate knows of one request_rec, from its first look to its last. */
@@ -26,7 +27,7 @@ typedef struct gate_state {
     struct gate_state *parts;  /* what was decided for subrequests, each in the list of the request
                                   that they are parts of */
     const char *user;          /* what r->user was set to; NULL for nobody */
-    const char *id;            /* tells this request in the log and on the page */
+    const char *id;            /* NULL until gate_state_id was asked */
     apr_array_header_t *lines; /* of gate_line: headers */
     apr_array_header_t *variables;
     int provider_calls;
@@ -74,8 +75,9 @@ gate_form_kind gate_form_of(request_rec *r);
 /* What the caller asked for, before any internal redirect: path and query, as they were sent. */
 gate_span gate_asked_for(const request_rec *r);
 
-/* The request's id: mod_unique_id's where there is one, else made up. Whoever writes UNIQUE_ID,
- * it has at most 64 characters that need no escaping anywhere. */
-const char *gate_request_id(request_rec *r);
+/* What tells the request in the log and on the page: mod_unique_id's where there is one, else made
+ * up, when it is first needed. Whoever writes UNIQUE_ID, it has at most 64 characters that need no
+ * escaping anywhere. */
+const char *gate_state_id(request_rec *r, gate_state *state);
 
 #endif

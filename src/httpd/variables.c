@@ -14,8 +14,9 @@ const char *gate_state_method(const gate_state *state)
 }
 
 typedef struct verdict {
+    request_rec *r;
     apr_pool_t *p;
-    const gate_state *state;
+    gate_state *state;
     const char *name;
     gate_reason reason;
 } verdict;
@@ -73,7 +74,7 @@ static const char *rule_of(const verdict *v)
 
 static const char *id_of(const verdict *v)
 {
-    return v->state->id;
+    return gate_state_id(v->r, v->state);
 }
 
 static const struct {
@@ -97,10 +98,10 @@ static void put(apr_table_t *table, const char *name, const char *value)
 
 /* Alike in their first letters, they would all be compared with each other; as a rule there is none
  * yet. */
-void gate_set_variables(request_rec *r, const gate_state *state, const char *verdict_name,
+void gate_set_variables(request_rec *r, gate_state *state, const char *verdict_name,
                         gate_reason reason)
 {
-    const verdict v = {r->pool, state, verdict_name, reason};
+    const verdict v = {r, r->pool, state, verdict_name, reason};
     const bool are_there = apr_table_get(r->subprocess_env, variables[0].name);
 
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {

@@ -12,7 +12,6 @@ const char *gate_state_method(const gate_state *state);
 
 /* Sets them; verdict is the first word of the log line. No secret, nothing unescaped or unbounded.
  * What there is nothing to say of is not set. */
-void gate_set_variables(request_rec *r, const gate_state *state, const char *verdict,
-                        gate_reason reason);
+void gate_set_variables(request_rec *r, gate_state *state, const char *verdict, gate_reason reason);
 
 #endif

@@ -29,7 +29,8 @@ static void read_claim(const gate_identity *identity, const gate_claim_name *nam
     for (int i = 0; i < claim.count; i++) {
         gate_value_type type;
         const gate_span value = gate_claim_value(&claim, i, &type);
-        FUZZ_CHECK(value.ptr && type <= GATE_VALUE_JSON && sum(value) <= value.len * 255);
+        const gate_span and_a_byte = {value.ptr, value.len + 1};
+        FUZZ_CHECK(value.ptr && type <= GATE_VALUE_JSON && sum(and_a_byte) <= and_a_byte.len * 255);
     }
 }
 

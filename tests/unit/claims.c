@@ -412,7 +412,7 @@ static size_t touch(const gate_identity *identity)
         for (int v = 0; v < claim.count; v++) {
             gate_value_type type;
             const gate_span value = gate_claim_value(&claim, v, &type);
-            for (size_t n = 0; n < value.len; n++)
+            for (size_t n = 0; n <= value.len; n++)
                 sum += (unsigned char)value.ptr[n];
         }
     }

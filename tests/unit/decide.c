@@ -2,6 +2,7 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/decide.h"
 
+#include "gate/revoke.h"
 #include "world.h"
 
 #define BIT(method) (1u << GATE_METHOD_##method)
@@ -306,6 +307,75 @@ static void test_same_answer(void)
     ok(same == 100, "the same question has the same answer, any number of times");
 }
 
+/* --- the same again --- */
+
+static bool again(gate_settings *s, const gate_decision *before)
+{
+    return gate_decide_again(request_at("GET", page, true), s, &the.gate, before);
+}
+
+static void test_again(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision before;
+    gate_settings stricter, needy;
+    fake_record *filed;
+
+    sign_in(s, page);
+    before = open_page(s, page);
+    ok(gate_decide_repeats(s, &before) && again(s, &before), "what was decided still holds");
+    needy = *s;
+    needy.needs = GATE_NEEDS_ACCESS_TOKEN;
+    ok(!gate_decide_repeats(&needy, &before),
+       "not where tokens are told, which have their own end");
+    world_wait(10);
+    stricter = *s;
+    stricter.session.lifetime = 10;
+    ok(again(s, &before) && !again(&stricter, &before), "nor for longer than this place allows");
+    filed = fake_first(&the.store, GATE_STORE_SESSION);
+    filed->record.version++;
+    ok(!again(s, &before), "nor for another version of the record");
+    filed->record.version--;
+    the.store.fail_at = the.store.calls + 1;
+    ok(!again(s, &before), "nor where the store cannot tell");
+    the.store.fail_at = 0;
+    ok(again(s, &before), "with all as it was it holds");
+    filed->filed = false;
+    ok(!again(s, &before), "and not when the record is gone");
+}
+
+static void test_again_revoked(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision before;
+
+    sign_in(s, page);
+    before = open_page(s, page);
+    const gate_ending ending = {
+        .issuer = s->realm.issuer,
+        .subject = gate_identity_subject(before.identity),
+    };
+    ok(again(s, &before), "somebody is signed in");
+    ok(gate_revoke(request_at("GET", page, true), &the.gate, &ending, NULL) == GATE_OK &&
+           !again(s, &before),
+       "and no longer when signed out elsewhere");
+}
+
+static void test_again_token(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision before;
+
+    s->methods = BIT(BEARER);
+    the.authorization = good_token();
+    before = ask_for(s, page);
+    ok(!gate_decide_repeats(s, &before), "a token that was not seen before rests on no record");
+    before = ask_for(s, page);
+    ok(gate_decide_repeats(s, &before) && again(s, &before), "the next time it does");
+    world_wait(s->cache.token);
+    ok(!again(s, &before), "for as long as it is kept");
+}
+
 int main(void)
 {
     test_nobody();
@@ -321,5 +391,8 @@ int main(void)
     test_stricter_place();
     test_why();
     test_same_answer();
+    test_again();
+    test_again_revoked();
+    test_again_token();
     return tap_done();
 }

@@ -22,9 +22,10 @@ static const char *find(const gate_settings *s)
     static const char *const names[] = {"UNKNOWN", "GOOD", "BAD", "UNSURE"};
     const gate_identity *identity;
     gate_tokens tokens;
+    uint64_t version;
 
     return names[gate_presented_find(request_at("GET", "/", false), s, &the.gate, &presented,
-                                     &identity, &tokens, &reason)];
+                                     &identity, &tokens, &version, &reason)];
 }
 
 static void file_good(apr_int64_t expires)

@@ -181,6 +181,48 @@ static void digests(apr_pool_t *p)
     ok(memcmp(&digest, &keyed, sizeof digest) == 0, "the same parts give the same digest");
 }
 
+/* The figures come from another implementation of AES-GCM. */
+static void places(apr_pool_t *p)
+{
+    const gate_key key = key_of("digest"), other_key = key_of("digest2");
+    char *token = apr_palloc(p, 1000);
+    const gate_span ab_c[] = {GATE_SPAN("ab"), GATE_SPAN("c")};
+    const gate_span a_bc[] = {GATE_SPAN("a"), GATE_SPAN("bc")};
+    const gate_span long_one[] = {GATE_SPAN("token"), {token, 1000}};
+    gate_digest where, other;
+    gate_key opens, opens_other;
+    int same = 0;
+    memset(token, 'x', 1000);
+    ok(gate_place_of(&where, &opens, &key, ab_c, 2), "a place is found");
+    is(hex(p, where.bytes, sizeof where.bytes),
+       "2ea16e7dec3b66e14a9ee5876e84477300000000000000000000000000000000",
+       "it is the first half of a digest of a GMAC");
+    is(hex(p, opens.bytes, sizeof opens.bytes),
+       "f1f618d1da84b146f6cf4ed3dd60a0d8b852adf4d08f02793f7ac828e89dd843",
+       "the second half opens it, filled up with what only this server knows");
+    ok(gate_place_of(&other, &opens_other, &other_key, ab_c, 2) &&
+           memcmp(&where, &other, sizeof where) && memcmp(&opens, &opens_other, sizeof opens),
+       "with another key both are others");
+    ok(gate_place_of(&other, &opens_other, &key, a_bc, 2) && memcmp(&where, &other, sizeof where) &&
+           memcmp(&opens, &opens_other, sizeof opens),
+       "and with other parts");
+    ok(gate_place_of(&other, &opens_other, &key, long_one, 2), "parts may be long");
+    is(hex(p, other.bytes, sizeof other.bytes),
+       "df887f6b6ecda4c8f4b729564f8b4b8c00000000000000000000000000000000",
+       "and are computed alike");
+    for (size_t bit = 0; bit < 8000; bit += 7) {
+        token[bit / 8] ^= (char)(1 << bit % 8);
+        gate_place_of(&where, &opens, &key, long_one, 2);
+        same +=
+            !memcmp(&where, &other, sizeof where) || !memcmp(&opens, &opens_other, sizeof opens);
+        token[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    ok(same == 0, "each bit of them counts");
+    ok(gate_place_of(&where, &opens, &key, ab_c, 2) &&
+           !strcmp(hex(p, where.bytes, 8), "2ea16e7dec3b66e1"),
+       "what was computed in between does not matter");
+}
+
 /* RFC 4231 */
 static void derivation(apr_pool_t *p)
 {
@@ -240,6 +282,7 @@ int main(void)
     binding(p);
     no_randomness(p);
     digests(p);
+    places(p);
     derivation(p);
     comparing();
     apr_pool_destroy(p);

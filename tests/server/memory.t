@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mod_oidc_gate authors
+#
+# What a connection brought before is remembered. All here is asked on one connection, again and again: nobody may be taken for
+# somebody that was there before, nor for who they were before.
+use Gate::Test;
+
+use Gate::Client ();
+
+=httpd
+
+OIDCGateIssuer        @op@
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+OIDCGateLogout        redirect=@base@/public/page.txt
+
+<Location /app>
+    AuthType OIDCGate
+    OIDCGateMethods  code bearer
+    OIDCGateAudience api://default
+    Require valid-user
+    OIDCGateHeader X-User  "%{claim:sub}"
+    OIDCGateHeader X-Memory-Mail  "%{claim:email}"
+    ProxyPass @backend@
+</Location>
+
+<Location /ops>
+    AuthType OIDCGate
+    Require claim groups:ops
+    OIDCGateHeader X-Memory-Name "%{claim:name}"
+    ProxyPass @backend@
+</Location>
+
+<Location /brief>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateSession idle=3s lifetime=3s
+    ProxyPass @backend@
+</Location>
+
+=cut
+
+my $op = provider();
+my $backend = backend();
+my $at_provider = Gate::Client->new(port => port('op'));
+my $client = Gate::Client->new(port => port());
+
+sub cookie_for { my ($user) = @_; return Gate::Client->new(port => port())->sign_in('/app/x', $at_provider, $user) }
+sub ask { my ($path, @headers) = @_; return $client->ask(GET => $path, @headers) }
+
+sub told { my ($name) = @_; return join '|', $backend->got($name) }
+
+# The same request so often that it is remembered; all answers and all that was told.
+sub again {
+    my ($path, @headers) = @_;
+    return join ' ', map { my $status = ask($path, @headers)->{status}; $status . '=' . ($status == 200 ? told('X-User') : '') } 1 .. 3;
+}
+
+row 'the same person is the same, and others are others, on one connection' => sub {
+    my ($alice, $mallory) = map { cookie_for($_) } qw(alice mallory);
+    is again('/app/x', Cookie => $alice), join(' ', ('200=alice-sub') x 3), 'alice';
+    for (1 .. 8) {
+        is again('/app/x', Cookie => $mallory), join(' ', ('200=mallory-sub') x 3), 'mallory';
+        is again('/app/x', Cookie => $alice), join(' ', ('200=alice-sub') x 3), 'alice again';
+    }
+    is again('/app/x'), join(' ', ('401=') x 3), 'and without a cookie nobody';
+    is again('/app/x', Cookie => substr($alice, 0, -4) . 'AAAA'), join(' ', ('401=') x 3), 'nor with one that only begins alike';
+    is again('/app/x', Cookie => $alice, 'X-User' => 'root'), join(' ', ('200=alice-sub') x 3), 'what she says of herself is not believed';
+    is $client->{closed} // 0, 0, 'all on one connection';
+    expect_log qr/reason=session_tampered/;
+    expect_log qr/stripped client header "X-User"/;
+};
+
+row 'another place is another: its rules hold, and its headers are told' => sub {
+    my ($alice, $mallory) = map { cookie_for($_) } qw(alice mallory);
+    again('/app/x', Cookie => $mallory);
+    is ask('/ops/x', Cookie => $mallory)->{status}, 403, 'a rule refuses her';
+    is ask('/app/x', Cookie => $mallory)->{status}, 200, 'and she is known where she may be';
+    again('/app/x', Cookie => $alice);
+    for (1 .. 2) {
+        is ask('/ops/x', Cookie => $alice)->{status}, 200, 'he may';
+        is told('X-User') . '/' . (told('X-Memory-Name') ? 'a name' : ''), '/a name', 'and is named as that place says';
+    }
+    expect_log qr/reason=claim_mismatch/;
+};
+
+row 'who signed out elsewhere is out at once' => sub {
+    my $alice = cookie_for('alice');
+    is again('/app/x', Cookie => $alice), join(' ', ('200=alice-sub') x 3), 'signed in';
+    my $elsewhere = Gate::Client->new(port => port());
+    like $elsewhere->ask(POST => '/oidc-gate/logout', Cookie => $alice, 'Sec-Fetch-Site' => 'same-origin')->{status}, qr/^30[23]$/, 'signs out on another';
+    is again('/app/x', Cookie => $alice), join(' ', ('401=') x 3), 'and is out here';
+    expect_log qr/reason=session_expired/;
+};
+
+row 'a session ends in its time' => sub {
+    my $alice = cookie_for('alice');
+    is again('/brief/x', Cookie => $alice), join(' ', ('200=') x 3), 'young enough';
+    ok until_true(sub { ask('/brief/x', Cookie => $alice)->{status} == 401 }, 10), 'and then too old here';
+    is ask('/app/x', Cookie => $alice)->{status}, 200, 'but not elsewhere';
+};
+
+row 'tokens and people on one connection' => sub {
+    my $alice = cookie_for('alice');
+    my @tokens = map { $op->mint(user => $_) } qw(alice mallory);
+    for (1 .. 2) {
+        is again('/app/x', bearer($tokens[1])), join(' ', ('200=mallory-sub') x 3), 'her token';
+        is again('/app/x', bearer($tokens[0])), join(' ', ('200=alice-sub') x 3), 'his token';
+        is again('/app/x', Cookie => $alice, bearer($tokens[1])), join(' ', ('200=mallory-sub') x 3), 'a token comes before a session';
+        is again('/app/x', Cookie => $alice, bearer('x' . $tokens[1])), join(' ', ('401=') x 3), 'and a bad one is none';
+        is again('/app/x', Cookie => $alice), join(' ', ('200=alice-sub') x 3), 'his session';
+    }
+    expect_log qr/reason=malformed_token/;
+};
+
+done_testing;
