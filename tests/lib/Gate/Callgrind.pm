@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mod_oidc_gate authors
+package Gate::Callgrind;
+
+# How many instructions a request takes, and how many allocations, counted by valgrind: figures that
+# come out the same whatever else the machine does. The server is one process with one thread, and
+# callgrind writes what it has counted whenever httpd turns to the next request of a connection; so
+# there is a file for each request, and nothing else is in it.
+#
+#   my $server = Gate::Callgrind->new(dir => DIR, httpd => FILE, port => N, directives => TEXT)->start;
+#   my $cost = $server->cost(GET => '/page.txt', Cookie => 'a=b');   {instructions, allocations}: the
+#                                                      median of many, on one connection
+#   my $cost = $server->first_cost(...);               the same, each the first of its connection
+#   $server->stop;
+#
+# /page.txt is a file of 100 bytes. A server of which `gate` is not given is httpd without the module.
+use strict;
+use warnings FATAL => 'all';
+
+use IO::Socket::INET ();
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+use Gate::Client ();
+
+my $DEADLINE = 120;             # seconds that anything may take; valgrind is fifty times slower
+
+my $TIMES = 9;                  # requests that are counted; their median is what counts
+
+sub new {
+    my ($class, %with) = @_;
+    my $self = bless { %with, owner => $$ }, $class;
+    mkdir "$self->{dir}/htdocs";
+    put("$self->{dir}/htdocs/page.txt", 'x' x 100);
+    put("$self->{dir}/httpd-$self->{port}.conf", $self->configuration);
+    return $self;
+}
+
+sub put {
+    my ($file, $text) = @_;
+    open my $out, '>', $file or die "$file: $!";
+    print $out $text;
+    close $out or die "$file: $!";
+    return;
+}
+
+# The least that serves a file.
+sub configuration {
+    my ($self) = @_;
+    my $libexec = qx(apxs -q LIBEXECDIR 2>/dev/null) || '/usr/lib/apache2/modules';
+    chomp $libexec;
+    my $modules = join '', map { "LoadModule ${_}_module $libexec/mod_$_.so\n" } qw(mpm_prefork authn_core authz_core authz_user);
+    $modules .= "LoadModule oidc_gate_module $self->{gate}\n" if $self->{gate};
+    return <<"CONF";
+$modules
+ServerRoot        "$self->{dir}"
+DefaultRuntimeDir "$self->{dir}"
+DocumentRoot      "$self->{dir}/htdocs"
+PidFile           "$self->{dir}/pid-$self->{port}"
+ErrorLog          "$self->{dir}/error_log"
+LogLevel          warn
+Listen            127.0.0.1:$self->{port}
+ServerName        127.0.0.1:$self->{port}
+KeepAlive         On
+KeepAliveTimeout  300
+MaxKeepAliveRequests 0
+@{[$self->{directives} // '']}
+CONF
+}
+
+sub start {
+    my ($self) = @_;
+    my @command = ('valgrind', '--tool=callgrind', '--quiet', "--callgrind-out-file=$self->{dir}/cost-$self->{port}",
+                   '--dump-before=ap_read_request', '--dump-line=no', '--compress-strings=yes',
+                   $self->{httpd}, '-X', '-f', "$self->{dir}/httpd-$self->{port}.conf");
+    $self->{pid} = fork // die "fork: $!";
+    if (!$self->{pid}) {
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', "$self->{dir}/output-$self->{port}";
+        open STDERR, '>&', \*STDOUT;
+        exec @command or POSIX::_exit(127);
+    }
+    my $end = time + $DEADLINE;
+    until (IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port})) {
+        die "the server does not start: ", slurp("$self->{dir}/output-$self->{port}"), "\n"
+            if time > $end || waitpid($self->{pid}, POSIX::WNOHANG()) > 0;
+        sleep 0.1;
+    }
+    return $self;
+}
+
+sub slurp { my ($file) = @_; open my $in, '<', $file or return ''; local $/; return <$in> // '' }
+
+# The number of files that there are by now.
+sub dumps { my ($self) = @_; my @files = glob "$self->{dir}/cost-$self->{port}.*"; return scalar @files }
+
+# One connection: a file for what went before it, and one for each request.
+sub ask {
+    my ($self, $times, @request) = @_;
+    my $client = Gate::Client->new(port => $self->{port});
+    for (1 .. $times) {
+        my $status = $client->ask(@request)->{status};
+        die "@request[0, 1]: $status\n" if $status != 200;
+    }
+    return;
+}
+
+sub cost {
+    my ($self, @request) = @_;
+    my $before = $self->settled;
+    my $not_yet = 3;                    # what is remembered of a connection, is by then
+    $self->ask($not_yet + $TIMES, @request);
+    $self->settled($before + 1 + $not_yet + $TIMES);
+    return $self->median(map { $before + 1 + $not_yet + $_ } 1 .. $TIMES);
+}
+
+sub first_cost {
+    my ($self, @request) = @_;
+    my $before = $self->settled;
+    $self->ask(1, @request) for 1 .. $TIMES;
+    $self->settled($before + 2 * $TIMES);
+    return $self->median(map { $before + 2 * $_ } 1 .. $TIMES);
+}
+
+sub median {
+    my ($self, @numbers) = @_;
+    my @costs = map { read_dump("$self->{dir}/cost-$self->{port}.$_") } @numbers;
+    my @sorted = sort { $a->{instructions} <=> $b->{instructions} } @costs;
+    return $sorted[@sorted / 2];
+}
+
+# Until there are as many files and they are written.
+sub settled {
+    my ($self, $want) = @_;
+    my $end = time + $DEADLINE;
+    my ($count, $again) = (0, -1);
+    until ($count == $again && $count >= ($want // 1)) {
+        die "callgrind writes no files\n" if time > $end;
+        $again = $count;
+        sleep 0.3;
+        $count = $self->dumps;
+    }
+    die "$count files, not $want\n" if $want && $count != $want;
+    return $count;
+}
+
+my %ALLOCATES = map { $_ => 1 } qw(malloc calloc realloc);
+
+sub read_dump {
+    my ($file) = @_;
+    my ($allocations, $is_call, %name) = (0, 0);
+    open my $in, '<', $file or die "$file: $!";
+    my $total;
+    while (my $line = <$in>) {
+        if ($line =~ /^cfn=\((\d+)\)(?: (.*))?$/) {
+            $name{$1} = $2 if defined $2;
+            $is_call = $ALLOCATES{ $name{$1} // '' };
+        }
+        elsif ($line =~ /^fn=\((\d+)\) (.*)$/) { $name{$1} = $2 }
+        elsif ($line =~ /^calls=(\d+)/) { $allocations += $1 if $is_call }
+        elsif ($line =~ /^(?:totals|summary): (\d+)/) { $total = $1 }
+    }
+    return { instructions => $total // die("$file: no total\n"), allocations => $allocations, file => $file };
+}
+
+sub stop {
+    my ($self) = @_;
+    my $pid = delete $self->{pid} or return;
+    local $?;
+    kill TERM => $pid;
+    my $end = time + 10;
+    until (waitpid($pid, POSIX::WNOHANG()) > 0) {
+        kill KILL => $pid if time > $end;
+        sleep 0.05;
+    }
+    return;
+}
+sub DESTROY { my ($self) = @_; $self->stop if $$ == $self->{owner}; return }
+
+1;

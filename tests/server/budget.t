@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+# Copyright The mod_oidc_gate authors
+#
+# What a hit may cost: instructions and allocations beyond those of httpd without the gate, for the same request. They are counted by
+# valgrind, not timed, so they are the same on a busy machine. They do depend on the machine's libraries; what is promised has room
+# for that, and the rest is the last measurement and a tenth.
+use Gate::Test;
+
+use Gate::Callgrind ();
+use Gate::Client ();
+
+Test::More::plan(skip_all => 'counted in one process with one thread: prefork') if Apache::Test::vars('mpm') ne 'prefork';
+Test::More::plan(skip_all => 'sanitizers count for themselves') if Apache::Test::vars('httpd') =~ /httpd-san$/;
+
+# Twelve claims; with tokens of the usual size a session of 3 KB.
+sub person {
+    my ($name, $groups) = @_;
+    return {
+        sub => "248289761001-$name", preferred_username => $name, name => 'Alice Liddell', given_name => 'Alice', family_name => 'Liddell',
+        email => 'alice.liddell@example.org', email_verified => JSON::PP::true, locale => 'en-GB', zoneinfo => 'Europe/London',
+        phone_number => '+44 20 7946 0958', department => 'research', groups => [map { sprintf 'team-%03d', $_ } 1 .. $groups],
+    };
+}
+my %person = map { ("p$_" => person("p$_", $_)) } 20, 100, 400;
+my $op = provider(users => \%person, claims_in => { access_token => [] }, secrets_file => undef);
+
+my $vars = Apache::Test::vars();
+my $dir = "$vars->{stage}/budget";
+mkdir $dir;
+my $headers = join '', map { 'OIDCGateHeader X-Claim-' . tr/_/-/r . " %{claim:$_}\n" } sort keys %{ $person{p20} };
+my $guarded = Gate::Callgrind->new(dir => $dir, port => port(), httpd => $vars->{httpd}, gate => $vars->{module}, directives => <<"CONF");
+OIDCGateIssuer       @{[$op->issuer]}
+OIDCGateClientID     c-web
+OIDCGateClientSecret file:$vars->{stage}/secrets/c-web
+<Location /page.txt>
+    AuthType OIDCGate
+    Require claim groups:team-011
+    OIDCGateMethods  code bearer
+    OIDCGateAudience api://default
+    $headers
+</Location>
+CONF
+my $plain = Gate::Callgrind->new(dir => $dir, port => port('spare'), httpd => $vars->{httpd});
+$_->start for $plain, $guarded;
+
+# As a program or an old browser asks: what is sent in plain httpd's headers costs it as much.
+my @request = (GET => '/page.txt', 'User-Agent' => 'tests/1.0', Accept => '*/*', 'Accept-Language' => 'en');
+my %cookie = map {
+    ($_ => Gate::Client->new(port => port())->sign_in('/page.txt', Gate::Client->new(port => port('op')), $_))
+} keys %person;
+my $token = $op->mint(user => 'p20', claims => $person{p20});
+
+sub beyond {
+    my ($how, @headers) = @_;
+    my ($with, $without) = map { $_->$how(@request, @headers) } $guarded, $plain;
+    return { map { $_ => $with->{$_} - $without->{$_} } qw(instructions allocations) };
+}
+
+my @budget = (
+    # what                                      how           headers                               instructions
+    ['a session, again on a connection',        'cost',       [Cookie => $cookie{p20}],              20_000],   # promised
+    ['a token, again on a connection',          'cost',       [bearer($token)],                      20_000],   # promised
+    ['a session, first on its connection',      'first_cost', [Cookie => $cookie{p20}],              37_000],
+    ['a token, first on its connection',        'first_cost', [bearer($token)],                      43_000],
+);
+
+row 'a hit costs no more than it may' => sub {
+    for my $line (@budget) {
+        my ($what, $how, $request, $most) = @$line;
+        my $cost = beyond($how, @$request);
+        cmp_ok $cost->{instructions}, '<=', $most, "$what: instructions";
+        cmp_ok $cost->{allocations}, '<=', 10, "$what: allocations";     # promised
+        note sprintf '%-40s %7d instructions, %d allocations', $what, @$cost{qw(instructions allocations)};
+    }
+};
+
+row 'and grows no faster than the list of groups' => sub {
+    my %cost = map { ($_ => beyond('first_cost', Cookie => $cookie{"p$_"})->{instructions}) } 20, 100, 400;
+    note join ', ', map { "$_ groups: $cost{$_} instructions" } sort { $a <=> $b } keys %cost;
+    cmp_ok +($cost{400} - $cost{100}) / 300, '<=', 1.2 * ($cost{100} - $cost{20}) / 80, 'each of 400 costs what each of 100 does';
+};
+
+$_->stop for $plain, $guarded;
+done_testing;
