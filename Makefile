@@ -7,6 +7,7 @@
 #   make check-long     sessions under restarts, kills, floods and races, in their long forms; hours
 #   make coverage       which lines and branches of src the tests reach; COVERAGE='unit replay' for those alone
 #   make mutants        the module without one decisive check at a time, which some test must notice
+#   make bench          what it all costs, beside plain httpd and Debian's mod_auth_openidc; half an hour. QUICK=1: a few minutes
 #   make fuzz           libFuzzer targets (clang); FUZZ_SECONDS=60 for each
 #   make deb            the Debian package
 #   make install        honours DESTDIR
@@ -44,7 +45,7 @@ REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
 FUZZ_SECONDS ?= 60
 
 .PHONY: all check check-all check-layers check-unit check-replay check-manual check-mutants check-server check-interop \
-        check-long mutants coverage cover-unit cover-replay cover-server demo deps fuzz deb install clean
+        check-long mutants coverage cover-unit cover-replay cover-server demo deps bench fuzz deb install clean
 all: $(B)/mod_oidc_gate.so
 
 # nodelete: httpd unloads modules when it reads its configuration again, but what must outlive that (the store, keys,
@@ -141,6 +142,10 @@ FUZZ_OBJ   := $(PURE:$(B)/%=build-fuzz/%)
 build-fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer-no-link -Isrc $(INC_APR) -MMD -MP -c -o $@ $<
+bench: deps
+	$(MAKE) -j2 all
+	tests/bench/run $(if $(QUICK),--quick)
+
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer -Isrc -Itests/fuzz -Itests/unit $(INC_APR) -MMD -MP -o $@ $< $(FUZZ_OBJ) $(LINK_PURE)
