@@ -106,15 +106,19 @@ static void ledger_note_introspection(const gate_form *form, const gate_answer *
 {
     const gate_span none = {NULL, 0};
     ledger_word *word = ledger_word_of(gate_form_get(form, "token"), none, none);
+    apr_int64_t expires;
+    const bool is_yes = ledger_says_active(answer, &expires);
 
-    const bool is_yes = ledger_says_active(answer, &word->expires);
-
+    /* What cannot be read is neither a yes nor a no. */
+    if (answer->status != 200 || !gate_json_object(the.pool, answer->body, answer->body.len))
+        return;
     /* A no is taken down even where one call to the store fails, but not where it is silent from
      * then on: OIDCGateCache stale= may still use an older yes then, when the provider is away as
      * well. */
     if (!is_yes && the.store.fail_at && the.store.fails_ever_after)
         return;
     word->is_yes = is_yes;
+    word->expires = expires;
     word->at = world_clock();
 }
 
