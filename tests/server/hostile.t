@@ -134,7 +134,7 @@ sub cell {
     my ($endpoint, $liar, $response, %more) = @_;
     $response //= HTTP::Response->new(0, 'this was not even reached');
     my $text = $response->content;
-    my ($id) = $text =~ /(?:"request_id":"|request )([\w.-]+)/;
+    my ($id) = $text =~ m{(?:"request_id":"|<dt>Request</dt><dd>)([\w.-]+)};
     return { endpoint => $endpoint, number => $liar->{number}, status => $response->code, id => $id,
              protected => scalar($text =~ /PROTECTED-CONTENT/), %more };
 }
