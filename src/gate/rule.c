@@ -566,7 +566,8 @@ static const char *read_absent(apr_pool_t *p, const char *word, gate_claim_name 
                             "to keep out one of its values, put Require claim %s into "
                             "<RequireNone>",
                             word, (int)(end - word), word, word);
-    gate_claim_name_read(unescape(p, word, end), name);
+    if (!gate_claim_name_read(unescape(p, word, end), name))
+        return apr_psprintf(p, "\"%s\" names no claim: write NAME", word);
     return NULL;
 }
 
