@@ -60,8 +60,8 @@ my @budget = (
     # what                                      how           headers                               instructions
     ['a session, again on a connection',        'cost',       [Cookie => $cookie{p20}],              20_000],   # promised
     ['a token, again on a connection',          'cost',       [bearer($token)],                      20_000],   # promised
-    ['a session, first on its connection',      'first_cost', [Cookie => $cookie{p20}],              37_000],
-    ['a token, first on its connection',        'first_cost', [bearer($token)],                      43_000],
+    ['a session, first on its connection',      'first_cost', [Cookie => $cookie{p20}],              40_000],
+    ['a token, first on its connection',        'first_cost', [bearer($token)],                      47_000],
 );
 
 row 'a hit costs no more than it may' => sub {
