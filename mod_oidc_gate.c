@@ -10,13 +10,13 @@
 #include "httpd/address.h"
 #include "httpd/answer.h"
 #include "httpd/authz.h"
-#include "httpd/backend_cookies.h"
 #include "httpd/config.h"
 #include "httpd/endpoints.h"
 #include "httpd/expr.h"
 #include "httpd/guard.h"
 #include "httpd/headers.h"
 #include "httpd/module.h"
+#include "httpd/own_cookies.h"
 #include "httpd/preflight.h"
 #include "httpd/runtime.h"
 
@@ -47,11 +47,14 @@ static void register_hooks(apr_pool_t *p)
     /* First: the endpoints are open, whatever the Location they fall into says. */
     ap_hook_check_access_ex(gate_open_endpoint, NULL, NULL, APR_HOOK_FIRST,
                             AP_AUTH_INTERNAL_PER_CONF);
-    /* And so is, where the administrator wants it, what a browser asks before a script may ask. */
-    ap_hook_check_access_ex(gate_pass_preflight, NULL, NULL, APR_HOOK_FIRST,
+    /* Before any rule is asked: whatever such a question brings along, it is nobody's. */
+    ap_hook_check_access_ex(gate_note_preflight, NULL, NULL, APR_HOOK_FIRST,
                             AP_AUTH_INTERNAL_PER_CONF);
-    /* Behind mod_authz_core, when nothing but a name is missing: where the gate only watches, that
-     * is where it says what it would have done. */
+    /* Behind mod_authz_core, when nothing but a name is missing: where the administrator wants it,
+     * what a browser asks before a script may ask needs none. */
+    ap_hook_check_access_ex(gate_pass_preflight, NULL, NULL, APR_HOOK_LAST + 1,
+                            AP_AUTH_INTERNAL_PER_CONF);
+    /* And where the gate only watches, that is where it says what it would have done. */
     ap_hook_check_access_ex(gate_watch_user, NULL, NULL, APR_HOOK_REALLY_LAST,
                             AP_AUTH_INTERNAL_PER_CONF);
     /* Even where httpd's own access rules would do without: a place that lets everybody pass still
@@ -74,6 +77,7 @@ static void register_hooks(apr_pool_t *p)
     gate_register_filters();
     /* What is the gate's alone to set. */
     ap_hook_insert_filter(gate_watch_cookies, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(gate_watch_cookies, NULL, NULL, APR_HOOK_MIDDLE);
     gate_register_cookie_filter();
     /* Before mod_proxy and every other handler. */
     ap_hook_handler(gate_serve_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);

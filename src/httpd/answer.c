@@ -12,6 +12,7 @@
 
 #include "gate/filed.h"
 #include "httpd/config.h"
+#include "httpd/own_cookies.h"
 #include "httpd/runtime.h"
 #include "httpd/variables.h"
 #include "oidc/bearer.h"
@@ -163,8 +164,7 @@ static void send_headers(request_rec *r, const gate_decision *decision)
 {
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->err_headers_out, "Referrer-Policy", "no-referrer");
-    for (int i = 0; i < decision->cookie_count && !r->main; i++)
-        apr_table_addn(r->err_headers_out, "Set-Cookie", decision->cookies[i]);
+    gate_set_cookies(r, decision);
     if (decision->retry_after)
         apr_table_setn(r->err_headers_out, "Retry-After", apr_itoa(r->pool, decision->retry_after));
 }

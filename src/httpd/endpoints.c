@@ -17,6 +17,7 @@
 #include "httpd/config.h"
 #include "httpd/explain.h"
 #include "httpd/guard.h"
+#include "httpd/own_cookies.h"
 #include "httpd/page.h"
 #include "httpd/problem.h"
 #include "httpd/request.h"
@@ -94,7 +95,7 @@ static gate_span read_form(request_rec *r)
 {
     const char *type = apr_table_get(r->headers_in, "Content-Type");
     char *body = apr_palloc(r->pool, BODY_MAX_BYTES);
-    long got, len = 0;
+    long got = 0, len = 0;
 
     if (!type ||
         strncasecmp(type, "application/x-www-form-urlencoded",
@@ -104,7 +105,8 @@ static gate_span read_form(request_rec *r)
     while (len < BODY_MAX_BYTES &&
            (got = ap_get_client_block(r, body + len, (apr_size_t)(BODY_MAX_BYTES - len))) > 0)
         len += got;
-    return len < BODY_MAX_BYTES ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
+    /* What was cut off, by a limit or by the network, says something else than what was sent. */
+    return len < BODY_MAX_BYTES && !got ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
 }
 
 /* A path of this host, out of a whole address of it. */
@@ -200,17 +202,11 @@ static int callback(visit *v)
         v, gate_login_finish(&v->q, v->site, v->w, is_posted ? read_form(v->r) : v->q.query));
 }
 
-static void set_cookies(const visit *v, const gate_decision *decision)
-{
-    for (int i = 0; i < decision->cookie_count; i++)
-        apr_table_addn(v->r->err_headers_out, "Set-Cookie", decision->cookies[i]);
-}
-
 /* Others have ended sessions: the log says so. */
 static void note_ended(const visit *v, gate_decision decision)
 {
     v->state->decision = decision;
-    set_cookies(v, &decision);
+    gate_set_cookies(v->r, &decision);
     gate_log_decision(v->r, v->state, "logout", decision.status);
 }
 
@@ -257,7 +253,7 @@ static int logout(visit *v)
     if (decision.verb != GATE_ADMIT &&
         (decision.verb != GATE_REDIRECT || !is_by_page(v, parameters)))
         return answer(v, decision);
-    set_cookies(v, &decision);
+    gate_set_cookies(v->r, &decision);
     if (decision.verb == GATE_ADMIT)
         return gate_page_signed_out(v->r);
     v->state->decision = decision;

@@ -13,6 +13,7 @@
 #include "httpd/config.h"
 #include "httpd/headers.h"
 #include "httpd/memory.h"
+#include "httpd/own_cookies.h"
 #include "httpd/request.h"
 #include "httpd/runtime.h"
 #include "httpd/variables.h"
@@ -179,10 +180,8 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
         if (is_first)
             gate_memory_keep(r, state);
     }
-    if (state->decision.verb == GATE_ADMIT && gate_config_enforces(r)) {
-        for (int i = 0; i < state->decision.cookie_count && !r->main; i++)
-            apr_table_addn(r->err_headers_out, "Set-Cookie", state->decision.cookies[i]);
-    }
+    if (state->decision.verb == GATE_ADMIT && gate_config_enforces(r))
+        gate_set_cookies(r, &state->decision);
     gate_state_share(r, state);
     return state;
 }

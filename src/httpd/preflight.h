@@ -7,8 +7,10 @@
 
 #include "httpd/module.h"
 
-/* The check_access_ex hook, before any rule is asked: where OIDCGatePreflight is pass, such a
- * question goes on as nobody's, without credentials, whatever it brings along. OK, or DECLINED. */
+/* The check_access_ex hooks. Where OIDCGatePreflight is pass, such a question goes on as nobody's,
+ * without credentials, whatever it brings along: that is noted before any rule is asked, */
+int gate_note_preflight(request_rec *r);
+/* and it passes where httpd's rules want nothing but a name. OK, or DECLINED. */
 int gate_pass_preflight(request_rec *r);
 
 #endif
