@@ -189,8 +189,9 @@ static void list_rules(explaining *e)
     ask_rules_of_nobody(e);
 }
 
-/* What httpd says before anybody is known. */
-static void ask_without_name(explaining *e)
+/* What httpd says before anybody is known: OK lets everybody in, DECLINED asks for a name, and all
+ * else is a refusal of everybody. */
+static int ask_without_name(explaining *e)
 {
     const int status = ask_rules_of_nobody(e);
 
@@ -205,6 +206,19 @@ static void ask_without_name(explaining *e)
                           "request (from the address that you ask from)",
                           status),
              GATE_RULE_REFUSED);
+    return status;
+}
+
+/* Whether that was the last word: the gate is asked by none but httpd, and where it does without,
+ * only if something forces it (gate_force_user). */
+static bool is_settled(explaining *e, int status)
+{
+    if (status == DECLINED || (status == OK && gate_config_forces_authn(e->there)))
+        return false;
+    e->state->decision = status == OK
+                             ? (gate_decision){.verb = GATE_ADMIT, .status = HTTP_OK}
+                             : gate_refuse(GATE_RULE_REFUSED, "whoever it is");
+    return true;
 }
 
 static void ask_with_name(explaining *e)
@@ -251,7 +265,8 @@ static void decide(explaining *e, const gate_settings *settings, const char *pro
         state->decision = gate_refuse(GATE_CONFIG_ERROR, problem);
         return;
     }
-    ask_without_name(e);
+    if (is_settled(e, ask_without_name(e)))
+        return;
     state->is_decided = true;
     state->decision = gate_decide(&e->q, settings, &e->rehearsal.world);
     if (state->decision.reason == GATE_NO_CREDENTIAL)
