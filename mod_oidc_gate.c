@@ -83,6 +83,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(gate_serve_endpoint, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(gate_serve_sessions, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(gate_serve_explain, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(gate_serve_status, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 AP_DECLARE_MODULE(oidc_gate) = {STANDARD20_MODULE_STUFF,  gate_config_create_dir,

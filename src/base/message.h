@@ -14,6 +14,7 @@ typedef struct gate_question {
     const char *accept;        /* what the answer should be: "application/json" */
     const char *authorization; /* value of the header of that name, or NULL */
     gate_form *form;
+    int counted_as; /* the number under which the call is counted */
 } gate_question;
 
 /* What came back, headers and body whole. Only the members that anybody reads. */

@@ -69,6 +69,17 @@ bool gate_breaker_is_open(const gate_breaker *breaker, const gate_request *q, ga
     return write_tally(breaker, w, now_known, version) != GATE_STORE_DONE;
 }
 
+gate_breaker_state gate_breaker_look(const gate_breaker *breaker, const gate_request *q,
+                                     gate_world *w)
+{
+    uint64_t version;
+    const tally known = read_tally(breaker, q, w, &version);
+
+    if (known.failures < GATE_BREAKER_FAILURES)
+        return GATE_BREAKER_CLOSED;
+    return w->clock() < known.open_until ? GATE_BREAKER_OPEN : GATE_BREAKER_TRIES;
+}
+
 void gate_breaker_note(const gate_breaker *breaker, const gate_request *q, gate_world *w, bool good)
 {
     gate_store_answer answer = GATE_STORE_CONFLICT;

@@ -24,6 +24,16 @@ bool gate_breaker_make(gate_breaker *breaker, const gate_digest *provider, gate_
  * it; the others go on waiting for what comes of that. Where the store cannot tell, it is asked. */
 bool gate_breaker_is_open(const gate_breaker *breaker, const gate_request *q, gate_world *w);
 
+typedef enum gate_breaker_state {
+    GATE_BREAKER_CLOSED, /* whoever wants to asks */
+    GATE_BREAKER_OPEN,   /* nobody does */
+    GATE_BREAKER_TRIES   /* the next one does, to see whether it works again */
+} gate_breaker_state;
+
+/* How it stands, without a part in it. */
+gate_breaker_state gate_breaker_look(const gate_breaker *breaker, const gate_request *q,
+                                     gate_world *w);
+
 /* Notes how a call has ended. */
 void gate_breaker_note(const gate_breaker *breaker, const gate_request *q, gate_world *w,
                        bool good);

@@ -129,6 +129,7 @@ typedef struct gate_told_list {
 struct gate_settings {
     const char *name;  /* which configuration sections made it; see gate_site.find */
     const char *place; /* the Location, for the log */
+    int counted_as;    /* the number under which its decisions are counted */
     const gate_site *site;
     gate_realm realm;
     gate_provider *provider;

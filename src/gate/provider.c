@@ -8,7 +8,6 @@
 
 #include "base/json.h"
 #include "base/pack.h"
-#include "gate/breaker.h"
 #include "gate/flight.h"
 
 /* The two documents that a provider publishes. Each lives in the store, sealed, for all processes,
@@ -544,16 +543,14 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
 }
 
 static gate_reason ask_now(const gate_request *q, gate_world *w, gate_provider *provider,
-                           const gate_breaker *breaker, const gate_question *question,
+                           gate_endpoint endpoint, const gate_question *question,
                            gate_answer *answer, const char **detail)
 {
-    gate_reason reason;
+    gate_question counted = *question;
 
+    counted.counted_as = provider->options.counted_as * GATE_CALL_KINDS + (int)endpoint;
     ++*q->provider_calls;
-    reason =
-        w->fetch(w->fetch_context, q->pool, question, &provider->options.limits, answer, detail);
-    gate_breaker_note(breaker, q, w, reason == GATE_OK && answer->status < 500);
-    return reason;
+    return w->fetch(w->fetch_context, q->pool, &counted, &provider->options.limits, answer, detail);
 }
 
 gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider,
@@ -570,8 +567,10 @@ gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provide
         *detail = "it failed again and again, and is left alone for a moment";
         return GATE_IDP_UNREACHABLE;
     }
-    if (apr_atomic_inc32(&provider->inflight) < most || most == 0)
-        reason = ask_now(q, w, provider, &breaker, question, answer, detail);
+    if (apr_atomic_inc32(&provider->inflight) < most || most == 0) {
+        reason = ask_now(q, w, provider, endpoint, question, answer, detail);
+        gate_breaker_note(&breaker, q, w, reason == GATE_OK && answer->status < 500);
+    }
     apr_atomic_dec32(&provider->inflight);
     return reason;
 }
@@ -648,4 +647,68 @@ void gate_provider_tend(const gate_request *q, gate_world *w, gate_provider *pro
         if (q->now - s.found->fetched >= TEND_AFTER_SECONDS || q->now < s.found->fetched)
             fetch_once(&s, 0);
     }
+}
+
+/* --- what an administrator asks for --- */
+
+/* Whether the provider has such a document at all, and it is at hand. */
+static bool is_in_use(search *s)
+{
+    if (s->kind == METADATA ? !s->provider->options.discovery : s->provider->given != NULL)
+        return false;
+    if (!load(s))
+        s->found = hold(s); /* one that could not be filed */
+    return s->found != NULL;
+}
+
+gate_provider_look gate_provider_look_at(const gate_request *q, gate_world *w,
+                                         gate_provider *provider)
+{
+    apr_int64_t fetched[DOCUMENT_KINDS] = {0, 0};
+
+    for (int kind = METADATA; kind < DOCUMENT_KINDS; kind++) {
+        const char *detail = NULL;
+        search s = {
+            .q = q, .w = w, .provider = provider, .kind = (document_kind)kind, .detail = &detail};
+
+        if (is_in_use(&s))
+            fetched[kind] = s.found->fetched;
+    }
+    return (gate_provider_look){fetched[METADATA], fetched[KEYS]};
+}
+
+gate_breaker_state gate_provider_rests(const gate_request *q, gate_world *w,
+                                       const gate_provider *provider, gate_endpoint endpoint)
+{
+    gate_breaker breaker;
+
+    return gate_breaker_make(&breaker, &provider->fingerprint, endpoint)
+               ? gate_breaker_look(&breaker, q, w)
+               : GATE_BREAKER_CLOSED;
+}
+
+gate_reason gate_provider_refresh(const gate_request *q, gate_world *w, gate_provider *provider,
+                                  int *fetched, const char **detail)
+{
+    gate_reason first = GATE_OK;
+
+    *fetched = 0;
+    *detail = NULL;
+    for (int kind = METADATA; kind < DOCUMENT_KINDS; kind++) {
+        const char *problem = NULL;
+        search s = {
+            .q = q, .w = w, .provider = provider, .kind = (document_kind)kind, .detail = &problem};
+        gate_reason reason;
+
+        if (!is_in_use(&s))
+            continue;
+        s.not_version = s.found->version;
+        reason = fetch_once(&s, lease_seconds(&s));
+        *fetched += reason == GATE_OK;
+        if (reason != GATE_OK && first == GATE_OK) {
+            first = reason;
+            *detail = problem;
+        }
+    }
+    return first;
 }

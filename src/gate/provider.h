@@ -5,6 +5,7 @@
 #ifndef GATE_GATE_PROVIDER_H
 #define GATE_GATE_PROVIDER_H
 
+#include "gate/breaker.h"
 #include "gate/gate.h"
 #include "jose/jwks.h"
 #include "jose/jwt.h"
@@ -27,7 +28,12 @@ typedef struct gate_provider_options {
     bool allow_http; /* the issuer is on loopback, or OIDCGateInsecure http-issuer */
     gate_fetch_limits limits;
     int inflight; /* calls at once, per process; 0: no limit */
+    int counted_as; /* the number under which its calls are counted */
 } gate_provider_options;
+
+/* Each endpoint, and the metadata document: gate_question.counted_as is the provider's number times
+ * this, and the endpoint's. */
+#define GATE_CALL_KINDS (GATE_ENDPOINT_COUNT + 1)
 
 /* A provider of the configuration: one for all Locations that say the same of it. Lives in p, which
  * outlives all requests; made before threads and children. */
@@ -73,6 +79,24 @@ gate_reason gate_provider_question(const gate_request *q, gate_world *w, const g
 gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s,
                                gate_endpoint endpoint, gate_form *form, gate_answer *answer,
                                const char **detail);
+
+/* What is at hand of a provider, without asking it; seconds since 1970, 0 where there is none. */
+typedef struct gate_provider_look {
+    apr_int64_t metadata_fetched, keys_fetched;
+} gate_provider_look;
+
+gate_provider_look gate_provider_look_at(const gate_request *q, gate_world *w,
+                                         gate_provider *provider);
+
+/* Whether that endpoint is left alone just now. */
+gate_breaker_state gate_provider_rests(const gate_request *q, gate_world *w,
+                                       const gate_provider *provider, gate_endpoint endpoint);
+
+/* Fetches what is at hand anew, however fresh it is; the other processes take it within
+ * GATE_DOCUMENT_LOOK_SECONDS. Where that fails, what was there stays. *fetched is how many
+ * documents came. */
+gate_reason gate_provider_refresh(const gate_request *q, gate_world *w, gate_provider *provider,
+                                  int *fetched, const char **detail);
 
 /* Fetches again what is in use and grows old. Called now and then, by one process, outside any
  * request. */

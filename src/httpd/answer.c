@@ -12,6 +12,7 @@
 
 #include "gate/filed.h"
 #include "httpd/config.h"
+#include "httpd/count.h"
 #include "httpd/own_cookies.h"
 #include "httpd/runtime.h"
 #include "httpd/variables.h"
@@ -86,6 +87,7 @@ void gate_log_decision(request_rec *r, gate_state *state, const char *verb, int 
     apr_pool_t *p = r->pool;
 
     gate_set_variables(r, state, verb, reason);
+    gate_count_decision(state, verb, reason);
     if (!APLOG_R_IS_LEVEL(r, level))
         return;
     ap_log_rerror(

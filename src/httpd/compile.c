@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
 #include "httpd/config_private.h"
+#include "httpd/count.h"
 
 #include <apr_strings.h>
 
@@ -492,6 +493,7 @@ static const char *set_provider(compiling *c)
                    .no_proxy = d->http_proxy.exceptions},
         .keys = d->endpoints.keys,
         .inflight = inflight(c),
+        .counted_as = gate_count_provider(d->issuer, !gate_configuration->is_read),
     };
     gate_url url;
 
@@ -499,6 +501,8 @@ static const char *set_provider(compiling *c)
     options.allow_http = (gate_url_parse(gate_span_of(d->issuer), &url) && url.is_loopback) ||
                          d->insecure & GATE_INSECURE_HTTP_ISSUER;
     c->s->provider = gate_provider_for(&options);
+    c->s->counted_as =
+        gate_count_place(d->place ? d->place : "/", d->issuer, !gate_configuration->is_read);
     return c->s->provider
                ? NULL
                : apr_psprintf(

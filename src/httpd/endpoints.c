@@ -22,6 +22,7 @@
 #include "httpd/problem.h"
 #include "httpd/request.h"
 #include "httpd/runtime.h"
+#include "httpd/status.h"
 #include "oidc/resource.h"
 
 APLOG_USE_MODULE(oidc_gate);
@@ -441,21 +442,59 @@ static bool is_named_place(request_rec *r)
     return is_required;
 }
 
+/* Whether the rules of this place would let in somebody without a name who comes from that address.
+ * What they say meanwhile is not for the log. */
+static bool lets_in(request_rec *r, const char *address)
+{
+    static const struct ap_logconf silence = {NULL, APLOG_EMERG};
+    const request_rec as_it_is = *r;
+    bool by_address, by_rules;
+
+    if (apr_sockaddr_info_get(&r->useragent_addr, address, APR_UNSPEC, 0, 0, r->pool) !=
+        APR_SUCCESS) {
+        r->useragent_addr = as_it_is.useragent_addr;
+        return false;
+    }
+    r->useragent_ip = apr_pstrdup(r->pool, address);
+    r->useragent_host = apr_pstrdup(r->pool, ""); /* known to have no name */
+    r->user = NULL;
+    r->log = &silence;
+    by_address = ap_run_access_checker(r) == OK;
+    by_rules = ap_run_access_checker_ex(r) == OK;
+    r->useragent_addr = as_it_is.useragent_addr;
+    r->useragent_ip = as_it_is.useragent_ip;
+    r->useragent_host = as_it_is.useragent_host;
+    r->user = as_it_is.user;
+    r->log = as_it_is.log;
+    return ap_satisfies(r) == SATISFY_ANY ? by_address || by_rules : by_address && by_rules;
+}
+
+/* Whether anybody could come in here: strangers are imagined, from addresses that nobody has (RFC
+ * 5737, RFC 3849), and httpd is asked about them. Of one family they must be let in from more than
+ * one network, for somebody may have written one of these. */
+static bool is_open_place(request_rec *r)
+{
+    return (lets_in(r, "192.0.2.1") && lets_in(r, "203.0.113.1")) || lets_in(r, "2001:db8::1");
+}
+
+static gate_decision refuse_place(const visit *v, const char *wants, const char *else_)
+{
+    gate_decision decision =
+        gate_refuse(GATE_CONFIG_ERROR, apr_psprintf(v->r->pool,
+                                                    "%s wants a Require that asks %s: as it is, "
+                                                    "anybody could %s",
+                                                    v->r->handler, wants, else_));
+
+    decision.verb = GATE_REFUSE;
+    decision.status = HTTP_FORBIDDEN;
+    return decision;
+}
+
 /* Whether an administrator is asking, in a way that this handler takes. */
 static gate_decision admit_administrator(const visit *v, unsigned methods, const char *else_)
 {
-    gate_decision decision = gate_refuse(
-        GATE_CONFIG_ERROR,
-        apr_psprintf(v->r->pool,
-                     "%s wants a Require that asks who it is, such as Require claim or Require "
-                     "user: as it is, anybody could %s",
-                     v->r->handler, else_));
-
-    if (!v->r->user || !is_named_place(v->r)) {
-        decision.verb = GATE_REFUSE;
-        decision.status = HTTP_FORBIDDEN;
-        return decision;
-    }
+    if (!v->r->user || !is_named_place(v->r))
+        return refuse_place(v, "who it is, such as Require claim or Require user", else_);
     if (!is_allowed(v->r, methods))
         return refuse_method(v, methods);
     if (!gate_config_options()->used)
@@ -505,4 +544,33 @@ int gate_serve_explain(request_rec *r)
         decision = gate_explain(r, &v.q, r->method_number == M_POST ? read_form(r) : v.q.query,
                                 v.site, &json);
     return decision.verb == GATE_ADMIT ? gate_send_json(r, JSON, json) : answer(&v, decision);
+}
+
+/* To read is for whoever is let in by a name or by an address, as what scrapes it has no name; to
+ * have something done is for an administrator. */
+int gate_serve_status(request_rec *r)
+{
+    gate_status_outcome outcome;
+    gate_decision decision;
+    visit v;
+
+    if (!r->handler || strcmp(r->handler, "oidc-gate-status"))
+        return DECLINED;
+    v = begin(r);
+    v.state->user = r->user;
+    if (r->method_number == M_GET)
+        return is_open_place(r)
+                   ? answer(&v, refuse_place(&v,
+                                             "who it is or where it comes from, such as "
+                                             "Require claim or Require ip",
+                                             "read it"))
+                   : gate_status_show(r, &v.q, r->user && is_named_place(r));
+    decision = admit_administrator(&v, GET_POST, "have metadata fetched");
+    if (decision.verb == GATE_ADMIT)
+        decision = gate_status_order(r, &v.q, v.site, read_form(r), &outcome);
+    if (decision.verb != GATE_ADMIT)
+        return answer(&v, decision);
+    v.state->decision = decision;
+    gate_log_decision(r, v.state, "allow", decision.status);
+    return gate_status_say(r, &outcome);
 }

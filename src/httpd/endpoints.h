@@ -18,5 +18,7 @@ int gate_serve_endpoint(request_rec *r);
 int gate_serve_sessions(request_rec *r);
 /* And for SetHandler oidc-gate-explain: an administrator asks why. */
 int gate_serve_explain(request_rec *r);
+/* And for SetHandler oidc-gate-status: how the gate is doing. */
+int gate_serve_status(request_rec *r);
 
 #endif

@@ -11,6 +11,7 @@
 #include "httpd/address.h"
 #include "httpd/answer.h"
 #include "httpd/config.h"
+#include "httpd/count.h"
 #include "httpd/endpoints.h"
 #include "httpd/request.h"
 
@@ -132,12 +133,14 @@ int gate_scrub(request_rec *r)
         sweep_table(r->pool, r->trailers_in);
     if (apr_table_get(r->headers_in, "Connection"))
         sweep_connection(r);
-    if (stripped && ap_is_initial_req(r))
-        ap_log_rerror(
-            APLOG_MARK, APLOG_WARNING, 0, r,
-            "stripped client header \"%s\" (%d in all): only the gate says who somebody is",
-            gate_span_for_log(r->pool, gate_span_of(APR_ARRAY_IDX(stripped, 0, const char *)), 64),
-            stripped->nelts);
+    if (!stripped || !ap_is_initial_req(r))
+        return DECLINED;
+    gate_count_stripped(stripped->nelts);
+    ap_log_rerror(
+        APLOG_MARK, APLOG_WARNING, 0, r,
+        "stripped client header \"%s\" (%d in all): only the gate says who somebody is",
+        gate_span_for_log(r->pool, gate_span_of(APR_ARRAY_IDX(stripped, 0, const char *)), 64),
+        stripped->nelts);
     return DECLINED;
 }
 

@@ -8,6 +8,9 @@
 #include "http_config.h"
 #include "http_log.h"
 
+/* As CHANGES has it. */
+#define GATE_VERSION "0.1"
+
 /* httpd leaves AP_MODULE_DECLARE_DATA empty on Unix, so with -fvisibility=hidden
  * the module structure must be exported by hand. */
 extern module AP_MODULE_DECLARE_DATA oidc_gate_module __attribute__((visibility("default")));

@@ -255,6 +255,11 @@ static const char style[] =
     "a:focus-visible,button:focus-visible{outline:3px solid var(--act);outline-offset:3px}"
     "dl{margin:1.25rem 0 0;padding-top:1rem;border-top:1px solid var(--line);color:var(--quiet);"
     "font-size:.875rem}dl div{display:flex;gap:.75rem}dt{min-width:4.5rem}"
+    "main:has(table){max-width:64rem}table{width:100%;margin:1.5rem 0 0;border-collapse:collapse;"
+    "font-size:.875rem}caption{padding:.5rem 0;text-align:left;font-weight:600}"
+    "th,td{padding:.3rem .75rem .3rem 0;border-top:1px solid var(--line);text-align:left;"
+    "vertical-align:top}th{color:var(--quiet);font-weight:400}"
+    "td:last-child{font-variant-numeric:tabular-nums;text-align:right}"
     "dd{margin:0;font-family:ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace}"
     "@media (max-width:30rem){body{padding:0;align-items:stretch}main{max-width:none;"
     "border:0;border-radius:0;padding:2rem 1.25rem}a,button{display:block;width:100%;"
@@ -337,6 +342,11 @@ int gate_page_signed_out(request_rec *r)
     return send_page(r, "You are signed out",
                      "On a computer that others use, close the browser too.", "",
                      link_to(r, sign_in_at(r->pool, site, "/"), "Sign in again"));
+}
+
+int gate_page_report(request_rec *r, const char *title, const char *text, const char *rest)
+{
+    return send_page(r, html(r, title), html(r, text), "", rest);
 }
 
 int gate_page_leading(request_rec *r, const char *location)

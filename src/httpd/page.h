@@ -18,6 +18,9 @@ int gate_page_refusal(request_rec *r, const gate_state *state, int status);
 /* "You are signed out." */
 int gate_page_signed_out(request_rec *r);
 
+/* A page for administrators; title and text are plain, the rest is HTML. */
+int gate_page_report(request_rec *r, const char *title, const char *text, const char *rest);
+
 /* A page that leads to another address by itself, or by its link. */
 int gate_page_leading(request_rec *r, const char *location);
 

@@ -18,8 +18,8 @@
 #include "base/json.h"
 #include "gate/provider.h"
 #include "httpd/config.h"
+#include "httpd/count.h"
 #include "io/limit.h"
-#include "io/store_shm.h"
 
 APLOG_USE_MODULE(oidc_gate);
 
@@ -49,13 +49,28 @@ gate_world *gate_runtime_world(void)
     return &runtime.world;
 }
 
+bool gate_runtime_usage(gate_store_kind kind, gate_shm_usage *usage)
+{
+    if (!runtime.shm)
+        return false;
+    gate_shm_usage_of(runtime.shm, kind, usage);
+    return true;
+}
+
 /* --- the seams --- */
 
 static gate_reason fetch(void *context, apr_pool_t *p, const gate_question *question,
                          const gate_fetch_limits *limits, gate_answer *answer, const char **detail)
 {
-    if (context)
-        return gate_fetch(context, p, question, limits, answer, detail);
+    const apr_time_t begun = apr_time_now();
+
+    if (context) {
+        const gate_reason reason = gate_fetch(context, p, question, limits, answer, detail);
+
+        gate_count_call(question->counted_as, reason, reason == GATE_OK ? answer->status : 0,
+                        apr_time_now() - begun);
+        return reason;
+    }
     *detail = "this process could not make ready for calls to providers when it began";
     return GATE_INTERNAL;
 }
@@ -68,6 +83,7 @@ static apr_int64_t clock_now(void)
 static void pause_for(int milliseconds)
 {
     apr_sleep(apr_time_from_msec(milliseconds));
+    gate_count_waited(milliseconds);
 }
 
 /* One name for all addresses together: no address reads like it. */
@@ -212,7 +228,8 @@ static bool start_once(apr_pool_t *process_pool)
         return true;
     gate_json_setup();
     runtime.limit = gate_limit_make();
-    if (!runtime.limit || !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) ||
+    if (!runtime.limit || !gate_count_begin() ||
+        !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) ||
         gate_fetch_setup() != APR_SUCCESS)
         return false;
     runtime.pool = process_pool;

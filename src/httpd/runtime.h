@@ -7,6 +7,7 @@
 
 #include "gate/gate.h"
 #include "httpd/module.h"
+#include "io/store_shm.h"
 
 /* The post_config hook: makes, or finds again after a restart, what must outlive one. */
 int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
@@ -19,6 +20,9 @@ int gate_runtime_watch(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* The child_init hook. */
 void gate_runtime_child(apr_pool_t *pchild, server_rec *main_server);
+
+/* How full the region is that keeps records of a kind. False: there is no store on this machine. */
+bool gate_runtime_usage(gate_store_kind kind, gate_shm_usage *usage);
 
 /* The world of this process. */
 gate_world *gate_runtime_world(void);

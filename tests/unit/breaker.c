@@ -64,6 +64,23 @@ static void test_others(void)
        "so is another provider");
 }
 
+static gate_breaker_state look(void)
+{
+    return gate_breaker_look(&breaker, request_at("GET", "/", true), &the.gate);
+}
+
+static void test_look(void)
+{
+    begin();
+    ok(look() == GATE_BREAKER_CLOSED, "nothing failed");
+    note(false, GATE_BREAKER_FAILURES);
+    ok(look() == GATE_BREAKER_OPEN, "it is left alone");
+    world_wait(GATE_BREAKER_SECONDS);
+    ok(look() == GATE_BREAKER_TRIES && look() == GATE_BREAKER_TRIES, "whoever looks does not try");
+    ok(!is_open(), "so that another one does");
+    ok(look() == GATE_BREAKER_OPEN, "whom the others wait for");
+}
+
 static void test_store(void)
 {
     begin();
@@ -78,6 +95,7 @@ int main(void)
     test_open();
     test_in_a_row();
     test_others();
+    test_look();
     test_store();
     return tap_done();
 }

@@ -737,6 +737,93 @@ static void test_documents_are_freed(void)
     is(ask_metadata(), "ok", "and its end takes nothing from others");
 }
 
+/* --- what an administrator asks for --- */
+
+static const char *refresh(int *fetched)
+{
+    const char *detail = NULL;
+
+    return gate_reason_name(gate_provider_refresh(request_at("GET", "/", false), &the.gate,
+                                                  the.app.provider, fetched, &detail));
+}
+
+static gate_provider_look look(void)
+{
+    return gate_provider_look_at(request_at("GET", "/", false), &the.gate, the.app.provider);
+}
+
+static void test_refresh(void)
+{
+    int fetched = -1;
+
+    world_begin();
+    is(refresh(&fetched), "ok", "what is not in use");
+    ok(fetched == 0 && op_calls() == 0, "is not fetched");
+    verify(token());
+    rotate("k2");
+    is(refresh(&fetched), "ok", "what is in use");
+    ok(fetched == 2 && op.at[OP_DISCOVERY].calls == 2 && op.at[OP_JWKS].calls == 2,
+       "is fetched anew, however fresh it is");
+    is(verify_offline(token()), "ok", "and taken");
+    op.at[OP_JWKS].outage = GATE_IDP_TIMEOUT;
+    is(refresh(&fetched), "idp_timeout", "what cannot be fetched is said");
+    ok(fetched == 1, "the rest comes");
+    is(verify_offline(token()), "ok", "and what was there stays");
+}
+
+static void test_refresh_is_for_all(void)
+{
+    gate_provider *first;
+    int fetched;
+
+    world_begin();
+    verify(token());
+    first = the.app.provider;
+    world_new_process();
+    verify(token());
+    rotate("k2");
+    refresh(&fetched);
+    the.app.provider = first;
+    world_wait(GATE_DOCUMENT_LOOK_SECONDS);
+    verify(token());
+    ok(op.at[OP_JWKS].calls == 2, "another process has them without a call");
+}
+
+static void test_look(void)
+{
+    gate_provider_look seen;
+
+    world_begin();
+    seen = look();
+    ok(!seen.metadata_fetched && !seen.keys_fetched, "nothing is known of whom nobody asked");
+    verify(token());
+    seen = look();
+    ok(seen.metadata_fetched == the.gate.clock() && seen.keys_fetched == the.gate.clock(),
+       "then both are");
+    world_wait(100);
+    seen = look();
+    ok(seen.keys_fetched == the.gate.clock() - 100, "and grow old");
+    world_new_process();
+    ok(look().keys_fetched == the.gate.clock() - 100, "as another process sees it");
+    ok(op.at[OP_DISCOVERY].calls == 1 && op.at[OP_JWKS].calls == 1, "to look asks nobody");
+}
+
+static void test_rests(void)
+{
+    world_begin();
+    op.at[OP_DISCOVERY].outage = GATE_IDP_UNREACHABLE;
+    for (int i = 0; i < GATE_BREAKER_FAILURES; i++) {
+        ask_metadata();
+        world_wait(GATE_DOCUMENT_RETRY_SECONDS);
+    }
+    ok(gate_provider_rests(request_at("GET", "/", false), &the.gate, the.app.provider,
+                           GATE_ENDPOINT_COUNT) != GATE_BREAKER_CLOSED,
+       "an endpoint that fails again and again is seen to rest");
+    ok(gate_provider_rests(request_at("GET", "/", false), &the.gate, the.app.provider,
+                           GATE_ENDPOINT_TOKEN) == GATE_BREAKER_CLOSED,
+       "and no other");
+}
+
 int main(void)
 {
     test_once();
@@ -773,6 +860,10 @@ int main(void)
     test_client_auth_by_endpoint();
     test_tend();
     test_tend_without_discovery();
+    test_refresh();
+    test_refresh_is_for_all();
+    test_look();
+    test_rests();
     test_documents_are_freed();
     return tap_done();
 }
