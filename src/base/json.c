@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/seal.h"
+
 /* Beyond 2^53 a double no longer tells one second from the next. */
 #define MAX_SECONDS 9007199254740992LL
 
@@ -23,6 +25,13 @@ static void *malloc_or_end(size_t size)
     return made;
 }
 
+/* Tokens go through jansson's hands, and it copies them as it reads. Where another part of this
+ * process has already given it a memory of its own, nobody can tell how much there is to wipe. */
+static json_free_t wiping(json_malloc_t get, json_free_t release)
+{
+    return get == malloc && release == free ? gate_wipe_and_free : release;
+}
+
 /* jansson's reader does not look whether its buffer could grow, and then reads and writes past the
  * end of it (2.14: lex_save, lex_scan_string). So, as with httpd's pools, whoever asks for memory
  * gets it or is no more. */
@@ -34,7 +43,7 @@ void gate_json_setup(void)
     if (now == malloc_or_end)
         return;
     given_malloc = now;
-    json_set_alloc_funcs(malloc_or_end, given_free);
+    json_set_alloc_funcs(malloc_or_end, wiping(given_malloc, given_free));
 }
 
 static apr_status_t release(void *value)

@@ -3,9 +3,12 @@
 #include "base/seal.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdlib.h>
 
+#include <apr_strings.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -360,4 +363,26 @@ bool gate_secret_equal(gate_span a, gate_span b)
 void gate_wipe(void *bytes, size_t len)
 {
     OPENSSL_cleanse(bytes, len);
+}
+
+static apr_status_t wipe_span(void *data)
+{
+    const gate_span *bytes = data;
+
+    gate_wipe((void *)(uintptr_t)bytes->ptr, bytes->len);
+    return APR_SUCCESS;
+}
+
+void gate_wipe_with(apr_pool_t *p, gate_span bytes)
+{
+    if (bytes.len)
+        apr_pool_cleanup_register(p, apr_pmemdup(p, &bytes, sizeof bytes), wipe_span,
+                                  apr_pool_cleanup_null);
+}
+
+void gate_wipe_and_free(void *block)
+{
+    if (block)
+        gate_wipe(block, malloc_usable_size(block));
+    free(block);
 }

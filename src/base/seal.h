@@ -75,4 +75,12 @@ bool gate_secret_equal(gate_span a, gate_span b);
 /* Overwrites; the compiler cannot leave it out. */
 void gate_wipe(void *bytes, size_t len);
 
+/* Overwrites bytes that are in p when p is cleared, whose memory others get then as it is. Only what
+ * the caller has made there itself; the absent span is fine. */
+void gate_wipe_with(apr_pool_t *p, gate_span bytes);
+
+/* free(), of what malloc() has made, and nothing is left in it; NULL is fine. What libraries that
+ * have secrets in their hands are given in its place. */
+void gate_wipe_and_free(void *block);
+
 #endif

@@ -4,6 +4,8 @@
 
 #include <apr_strings.h>
 
+#include "base/seal.h"
+
 #define LOCAL_MAX_BYTES 4096
 #define MAX_DECODINGS   4 /* "%252f" is two; nobody means anything good by more than four */
 #define MAX_PORT_DIGITS 5
@@ -457,7 +459,13 @@ const char *gate_form_text(const gate_form *form)
         APR_ARRAY_PUSH(pieces, const char *) = "=";
         APR_ARRAY_PUSH(pieces, const char *) = gate_form_encode(form->pool, pairs[i].value);
     }
-    return apr_array_pstrcat(form->pool, pieces, 0);
+    const char *text = apr_array_pstrcat(form->pool, pieces, 0);
+    for (int i = 0; i < pieces->nelts; i++) { /* some values are secrets, and are in the text now */
+        const char *piece = APR_ARRAY_IDX(pieces, i, const char *);
+        if (piece[0] != '&' && piece[0] != '=')
+            gate_wipe((void *)(uintptr_t)piece, strlen(piece));
+    }
+    return text;
 }
 
 const char *gate_url_with_query(apr_pool_t *p, const char *base, const gate_form *form)

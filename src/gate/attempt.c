@@ -68,6 +68,7 @@ static bool open_attempt(const gate_request *q, const gate_site *site, gate_worl
         if (!gate_box_open(q->pool, &w->keys[i], purpose, gate_span_of(site->origin), box, &plain))
             plain = (gate_span){NULL, 0};
     }
+    gate_wipe_with(q->pool, plain);
     if (!plain.ptr || !gate_pack_read(plain, texts, ATTEMPT_TEXTS))
         return false;
     attempt->settings = texts[SETTINGS];

@@ -126,6 +126,7 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
     gate_decision decision;
     gate_reason reason = GATE_INTERNAL;
 
+    gate_wipe_with(q->pool, gate_span_of(verifier));
     if (state && nonce && verifier)
         reason = make_url(q, s, w, &request, &url, &detail);
     if (reason != GATE_OK)
@@ -257,13 +258,14 @@ static gate_reason hear(landing *l)
 
 static gate_reason redeem(landing *l, gate_token_set *tokens)
 {
-    gate_form *form =
-        gate_token_by_code(l->q->pool, l->callback.code, redirect_uri(l->q, l->site),
-                           gate_span_dup(l->q->pool, l->attempt->verifier), l->s->token_params);
+    const char *verifier = gate_span_dup(l->q->pool, l->attempt->verifier);
+    gate_form *form = gate_token_by_code(l->q->pool, l->callback.code,
+                                         redirect_uri(l->q, l->site), verifier, l->s->token_params);
     gate_answer answer;
     gate_reason reason =
         gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_TOKEN, form, &answer, &l->detail);
 
+    gate_wipe_with(l->q->pool, gate_span_of(verifier));
     if (reason == GATE_OK)
         reason = gate_token_read(l->q->pool, &answer, l->w->clock(), tokens, &l->detail);
     /* Which client this is, is the gate's own business, never the visitor's fault. */

@@ -168,6 +168,7 @@ gate_reason gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate
     reason = open_box(p, lock, tokens_purpose, nobody, parts[TOKENS_BOX], &plain);
     if (reason != GATE_OK)
         return reason;
+    gate_wipe_with(p, plain);
     if (!gate_pack_read(plain, texts, TOKEN_TEXTS))
         return GATE_SESSION_TAMPERED;
     *tokens = (gate_tokens){

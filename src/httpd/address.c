@@ -93,12 +93,33 @@ static const char *query_with_token(request_rec *r, const gate_token_sources *so
     return without_tokens(r->pool, sources, asked) != asked ? asked : NULL;
 }
 
+/* What opens a login, for as long as it is not finished (RFC 6749 section 10.5). */
+static gate_token_sources answer_of_provider(void)
+{
+    static const gate_token_source items[] = {{GATE_TOKEN_IN_QUERY, "code"},
+                                              {GATE_TOKEN_IN_QUERY, "state"}};
+
+    return (gate_token_sources){items, sizeof items / sizeof *items};
+}
+
+/* Where in the address of this request a secret may stand. */
+static gate_token_sources sources_of(request_rec *r)
+{
+    if (gate_is_callback(r))
+        return answer_of_provider();
+    return gate_open_endpoint(r) == OK ? (gate_token_sources){NULL, 0}
+                                       : gate_config_token_sources(r);
+}
+
 int gate_take_query(request_rec *r)
 {
-    const gate_token_sources sources = gate_config_token_sources(r);
+    gate_token_sources sources;
     const char *query;
 
-    if (!sources.count || !(query = query_with_token(r, &sources)) || gate_open_endpoint(r) == OK)
+    if (!r->args && !asked_query(r))
+        return DECLINED;
+    sources = sources_of(r);
+    if (!sources.count || !(query = query_with_token(r, &sources)))
         return DECLINED;
     gate_receive(r);
     if (!gate_state_of(r))

@@ -192,15 +192,17 @@ static int login(visit *v)
     return answer(v, decision);
 }
 
-/* The provider's answer, by a link or, where that is configured, by a form. */
+/* The provider's answer, by a link or, where that is configured, by a form. The link is what it was
+ * when the request came: code and state were taken out of it. */
 static int callback(visit *v)
 {
     const bool is_posted = v->r->method_number == M_POST;
+    const gate_span query = v->q.taken_query.ptr ? v->q.taken_query : v->q.query;
 
     if (is_posted && !__atomic_load_n(&v->site->takes_posts, __ATOMIC_ACQUIRE))
         return answer(v, refuse_method(v, GET_ONLY));
-    return answer(
-        v, gate_login_finish(&v->q, v->site, v->w, is_posted ? read_form(v->r) : v->q.query));
+    return answer(v,
+                  gate_login_finish(&v->q, v->site, v->w, is_posted ? read_form(v->r) : query));
 }
 
 /* Others have ended sessions: the log says so. */
@@ -387,6 +389,13 @@ static const struct endpoint *find_endpoint(request_rec *r)
 int gate_open_endpoint(request_rec *r)
 {
     return find_endpoint(r) ? OK : DECLINED;
+}
+
+bool gate_is_callback(request_rec *r)
+{
+    const struct endpoint *endpoint = find_endpoint(r);
+
+    return endpoint && endpoint->serve == callback;
 }
 
 int gate_claim_endpoint(request_rec *r)

@@ -15,6 +15,17 @@
 #define MIN_KEY_BYTES    32
 #define MAX_KEY_BYTES    64 /* what gate_key_derive takes */
 
+/* An address may have a password before its host, which is nobody's who reads what is wrong with it.
+ */
+static const char *without_password(apr_pool_t *p, const char *word)
+{
+    const char *host = strstr(word, "://"), *at = host ? strrchr(host, '@') : NULL;
+
+    return at ? apr_pstrcat(p, apr_pstrmemdup(p, word, (apr_size_t)(host - word)), "://...", at,
+                            NULL)
+              : word;
+}
+
 const char *gate_complain(const gate_line *line, const char *word, const char *format, ...)
 {
     va_list arguments;
@@ -23,8 +34,8 @@ const char *gate_complain(const gate_line *line, const char *word, const char *f
     va_start(arguments, format);
     text = apr_pvsprintf(line->pool, format, arguments);
     va_end(arguments);
-    return apr_pstrcat(line->pool, line->cmd->cmd->name, word ? " " : "", word ? word : "", ": ",
-                       text, NULL);
+    return apr_pstrcat(line->pool, line->cmd->cmd->name, word ? " " : "",
+                       word ? without_password(line->pool, word) : "", ": ", text, NULL);
 }
 
 void gate_line_set(gate_line *line, gate_field field)
@@ -136,7 +147,7 @@ const char *gate_read_proxy(gate_line *line, const gate_slot *slot, const char *
     if (strcasecmp(word, "none") != 0 &&
         (!gate_url_parse(gate_span_of(word), &url) || url.query.ptr || url.path.len > 1))
         return gate_complain(
-            line, strchr(word, '@') ? NULL : word, /* a password may be before it */
+            line, word,
             "a proxy is an address such as http://proxy.example.com:3128, or none; who may use it "
             "is said by proxy-auth=");
     *proxy = (gate_proxy){.url = strcasecmp(word, "none") ? word : NULL};
@@ -682,7 +693,7 @@ const char *gate_read_store(gate_line *line, const gate_slot *slot, const char *
     }
     if (strncasecmp(word, "shm:", 4))
         return gate_complain(
-            line, strchr(word, '@') ? NULL : word, /* a password may be before it */
+            line, word,
             "say shm:SIZE, such as shm:64M%s", slot->choices ? ", or redis://HOST:PORT" : "");
     *store = (gate_store_place){0};
     problem = read_size(line, slot, word, word + 4, &store->bytes);

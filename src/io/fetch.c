@@ -17,6 +17,7 @@
  * within KEEP_SECONDS where it promises nothing. */
 #include "io/fetch.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <apr_lib.h>
@@ -69,9 +70,27 @@ typedef struct transfer {
     char message[CURL_ERROR_SIZE];
 } transfer;
 
+/* realloc(), but that what it leaves behind is wiped. */
+static void *wipe_and_resize(void *block, size_t size)
+{
+    const size_t had = block ? malloc_usable_size(block) : 0;
+    void *made = malloc(size);
+
+    if (made && block) {
+        memcpy(made, block, had < size ? had : size);
+        gate_wipe_and_free(block);
+    }
+    return made;
+}
+
+/* Questions and answers have secrets in them, and libcurl copies them as it sends and reads. Where
+ * another part of this process has begun to use it before, it keeps the memory that it has. */
 apr_status_t gate_fetch_setup(void)
 {
-    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? APR_SUCCESS : APR_EGENERAL;
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, gate_wipe_and_free, wipe_and_resize,
+                                strdup, calloc) == CURLE_OK
+               ? APR_SUCCESS
+               : APR_EGENERAL;
 }
 
 /* ---- what libcurl calls ---- */
@@ -334,6 +353,7 @@ static bool set_method(CURL *curl, const gate_question *question)
     if (!question->form)
         return curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK;
     const char *text = gate_form_text(question->form);
+    gate_wipe_with(question->form->pool, gate_span_of(text));
     return text && curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text)) ==
                CURLE_OK &&
@@ -418,6 +438,7 @@ static bool read_answer(apr_pool_t *p, const transfer *t, gate_answer *answer)
                                                           : RETRY_AFTER_MAX;
     answer->body.ptr = apr_pstrmemdup(p, t->body_bytes ? t->by->buffer : "", t->body_bytes);
     answer->body.len = t->body_bytes;
+    gate_wipe_with(p, answer->body);
     return true;
 }
 
@@ -446,6 +467,13 @@ static gate_reason explain(apr_pool_t *p, gate_reason reason, const char *origin
             apr_pstrcat(p, origin, gate_span_for_log(p, url->path, DETAIL_PATH_BYTES), ": ",
                         gate_span_for_log(p, gate_span_of(message), DETAIL_MESSAGE_BYTES), NULL);
     return reason;
+}
+
+/* A header that was made for this question alone. */
+static void wipe_line(const struct curl_slist *line)
+{
+    if (line->data)
+        gate_wipe(line->data, strlen(line->data));
 }
 
 /* Carries the question with that handle. *keep: whether the handle is as good as before. */
@@ -482,6 +510,8 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
         reason = GATE_IDP_ERROR;
     }
     forget(t->by, t->body_bytes);
+    wipe_line(last);
+    wipe_line(&proxy_header);
     return reason;
 }
 

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "base/base64url.h"
+#include "base/seal.h"
 
 /* RFC 9110 section 5.6.2: what the name of a scheme is made of. */
 static const bool token_char[256] = {
@@ -91,6 +92,7 @@ static gate_reason read_basic(apr_pool_t *p, gate_span rest, gate_credential *cr
     if (!read_value(rest, &encoded) || encoded.len > GATE_BASIC_MAX_BYTES ||
         !gate_base64_decode(p, encoded, &pair))
         return GATE_MALFORMED_CREDENTIAL;
+    gate_wipe_with(p, pair);
     /* RFC 7617 section 2: no control characters, and the id ends at the first colon. */
     const char *colon = pair.len ? memchr(pair.ptr, ':', pair.len) : NULL;
     if (!colon || gate_span_has_control(pair))

@@ -5,6 +5,7 @@
 #include <apr_strings.h>
 
 #include "base/base64url.h"
+#include "base/seal.h"
 
 /* By their names in the IANA registry of token endpoint authentication methods. */
 static const char *const names[GATE_CLIENT_AUTH_COUNT] = {
@@ -44,8 +45,11 @@ static void authenticate_basic(apr_pool_t *p, gate_question *question, const gat
 {
     const char *pair = apr_pstrcat(p, gate_form_encode(p, client->id), ":",
                                    gate_form_encode(p, client->secret), NULL);
-    question->authorization =
-        apr_pstrcat(p, "Basic ", gate_base64_encode(p, gate_span_of(pair)), NULL);
+    const char *encoded = gate_base64_encode(p, gate_span_of(pair));
+    question->authorization = apr_pstrcat(p, "Basic ", encoded, NULL);
+    gate_wipe_with(p, gate_span_of(pair));
+    gate_wipe_with(p, gate_span_of(encoded));
+    gate_wipe_with(p, gate_span_of(question->authorization));
 }
 
 /* A pushed authorization request has it already, and no parameter comes twice (RFC 6749 section

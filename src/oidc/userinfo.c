@@ -5,16 +5,21 @@
 #include <apr_strings.h>
 
 #include "base/json.h"
+#include "base/seal.h"
 #include "oidc/detail.h"
 
 #define ANSWER_MAX_BYTES (256 * 1024)
 
 gate_question gate_userinfo_ask(apr_pool_t *p, const char *endpoint, gate_span access_token)
 {
+    const char *bearer =
+        apr_psprintf(p, "Bearer %.*s", (int)access_token.len, access_token.ptr);
+
+    gate_wipe_with(p, gate_span_of(bearer));
     return (gate_question){
         .url = endpoint,
         .accept = "application/json",
-        .authorization = apr_pstrcat(p, "Bearer ", gate_span_dup(p, access_token), NULL),
+        .authorization = bearer,
     };
 }
 

@@ -222,7 +222,7 @@ my @refused = (
     'OIDCGateLogout redirect=/\\\\evil.example'  => qr/a path on this host/,
     'OIDCGateLogout redirect=bye'                => qr/a path on this host/,
     'OIDCGateHTTP proxy=http://u:p@proxy.example.com'
-        => qr/OIDCGateHTTP: a proxy is an address.*proxy-auth=/,
+        => qr{OIDCGateHTTP http://\.\.\.\@proxy\.example\.com: a proxy is an address such as http://proxy.example.com:3128, or none; who may use it is said by proxy-auth=$}m,
     'OIDCGateHTTP no-proxy=localhost'
         => qr/OIDCGateHTTP localhost: this belongs to a proxy=/,
     'OIDCGateHTTP proxy=none no-proxy=localhost' => qr/this belongs to a proxy=/,

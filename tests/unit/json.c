@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
 #include "base/json.h"
+#include "base/seal.h"
 
 #include "tap.h"
 
@@ -311,6 +312,7 @@ static void setup(void)
     gate_json_setup();
     json_get_alloc_funcs(&second, &release);
     ok(first != malloc && first == second, "memory is asked for through the gate, and once");
+    ok(release == gate_wipe_and_free, "and wiped before it is given back");
 }
 
 int main(void)

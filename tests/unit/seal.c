@@ -271,6 +271,33 @@ static void comparing(void)
     ok(memcmp(bytes, "\0\0\0\0\0\0", sizeof bytes) == 0, "a wiped secret is gone");
 }
 
+/* What is in a pool is looked at by a cleanup that runs after the one that wipes. */
+static apr_status_t look_later(void *data)
+{
+    const char *bytes = data;
+
+    ok(!memcmp(bytes, "\0\0\0\0\0\0", 6), "what ends with a pool is wiped before others get it");
+    return APR_SUCCESS;
+}
+
+static void wiping(apr_pool_t *p)
+{
+    apr_pool_t *request;
+    char *kept;
+    const gate_span none = {NULL, 0};
+
+    apr_pool_create(&request, p);
+    kept = apr_pstrdup(request, "secret");
+    apr_pool_cleanup_register(request, kept, look_later, apr_pool_cleanup_null);
+    gate_wipe_with(request, gate_span_of(kept));
+    gate_wipe_with(request, none);
+    is(kept, "secret", "until then it is there");
+    apr_pool_destroy(request);
+    gate_wipe_and_free(NULL);
+    gate_wipe_and_free(malloc(100));
+    ok(true, "and what was malloc()ed, or was not, is given back");
+}
+
 int main(void)
 {
     apr_pool_t *p;
@@ -285,6 +312,7 @@ int main(void)
     places(p);
     derivation(p);
     comparing();
+    wiping(p);
     apr_pool_destroy(p);
     apr_terminate();
     return tap_done();
