@@ -66,6 +66,15 @@ static size_t bytes_of(const apr_array_header_t *lines)
     return bytes;
 }
 
+/* A copy of what may be a token or a cookie: it is gone when the connection is. */
+static const char *keep_secret(apr_pool_t *p, const char *text)
+{
+    const char *kept = apr_pstrdup(p, text);
+
+    gate_wipe_with(p, gate_span_of(kept));
+    return kept;
+}
+
 static apr_array_header_t *copy_lines(apr_pool_t *p, const apr_array_header_t *lines)
 {
     apr_array_header_t *copy = apr_array_copy(p, lines);
@@ -73,7 +82,7 @@ static apr_array_header_t *copy_lines(apr_pool_t *p, const apr_array_header_t *l
     for (int i = 0; i < copy->nelts; i++) {
         gate_line *line = &APR_ARRAY_IDX(copy, i, gate_line);
 
-        line->value = apr_pstrdup(p, line->value);
+        line->value = keep_secret(p, line->value);
     }
     return copy;
 }
@@ -96,8 +105,8 @@ void gate_memory_keep(request_rec *r, const gate_state *state)
     *m = (memory){
         .site = state->settings->site,
         .place = apr_pstrdup(p, state->settings->name),
-        .authorization = apr_pstrdup(p, apr_table_get(r->headers_in, "Authorization")),
-        .cookie = apr_pstrdup(p, apr_table_get(r->headers_in, "Cookie")),
+        .authorization = keep_secret(p, apr_table_get(r->headers_in, "Authorization")),
+        .cookie = keep_secret(p, apr_table_get(r->headers_in, "Cookie")),
         .decision = state->decision,
         .user = apr_pstrdup(p, state->user),
         .lines = copy_lines(p, state->lines),
