@@ -20,9 +20,8 @@
 #include "httpd/preflight.h"
 #include "httpd/runtime.h"
 
-static void register_hooks(apr_pool_t *p)
+static void hook_start(void)
 {
-    /* --- when the server starts --- */
     /* Last, when every other module that has a "Require claim" has said so. */
     ap_hook_pre_config(gate_register_rules, NULL, NULL, APR_HOOK_LAST);
     /* Here `apachectl configtest` comes by too. */
@@ -32,8 +31,11 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(gate_runtime_start, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(gate_runtime_watch, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(gate_runtime_child, NULL, NULL, APR_HOOK_MIDDLE);
+}
 
-    /* --- as a request meets them --- */
+/* As a request meets them. */
+static void hook_requests(void)
+{
     /* Before anything can believe what a stranger claims to be, on every request of the server. */
     ap_hook_post_read_request(gate_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Before mod_rewrite and mod_proxy, which make other addresses out of this one: a token in it
@@ -65,6 +67,10 @@ static void register_hooks(apr_pool_t *p)
     /* Before mod_authz_core, whose rule engine we ask: a known caller who may not pass gets 403. */
     ap_hook_check_authz(gate_check_rules, NULL, NULL, APR_HOOK_REALLY_FIRST,
                         AP_AUTH_INTERNAL_PER_CONF);
+}
+
+static void hook_answers(void)
+{
     /* First, before mod_headers: what the administrator says in place of the caller's credentials
      * stays. */
     ap_hook_fixups(gate_withhold, NULL, NULL, APR_HOOK_REALLY_FIRST);
@@ -84,6 +90,13 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(gate_serve_sessions, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(gate_serve_explain, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(gate_serve_status, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    hook_start();
+    hook_requests();
+    hook_answers();
 }
 
 AP_DECLARE_MODULE(oidc_gate) = {STANDARD20_MODULE_STUFF,  gate_config_create_dir,

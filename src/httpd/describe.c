@@ -45,18 +45,23 @@ static const char *name_and_sources(apr_pool_t *p, const char *args)
     return text;
 }
 
-/* Addresses with a user's name and password in them are not shown. */
+static const char *without_password(apr_pool_t *p, const char *word)
+{
+    const char *command = strstr(word, "=exec:");
+
+    if (command)
+        return apr_psprintf(p, "%.*s=exec:...", (int)(command - word), word);
+    return strstr(word, "://") && strchr(word, '@') ? "(an address with a password)" : word;
+}
+
+/* Neither addresses with a user's name and password in them, nor commands. */
 static const char *without_passwords(apr_pool_t *p, const char *args)
 {
     const char *text = "";
 
-    while (*args) {
-        const char *word = ap_getword_conf(p, &args);
-
-        text = apr_pstrcat(
-            p, text, *text ? " " : "",
-            strstr(word, "://") && strchr(word, '@') ? "(an address with a password)" : word, NULL);
-    }
+    while (*args)
+        text = apr_pstrcat(p, text, *text ? " " : "",
+                           without_password(p, ap_getword_conf(p, &args)), NULL);
     return text;
 }
 

@@ -534,7 +534,6 @@ int gate_serve_sessions(request_rec *r)
 
 int gate_serve_explain(request_rec *r)
 {
-    const gate_state *own = gate_state_of(r);
     gate_decision decision;
     const char *json = NULL;
     visit v;
@@ -543,11 +542,6 @@ int gate_serve_explain(request_rec *r)
         return DECLINED;
     v = begin(r);
     v.state->user = r->user;
-    if (own) { /* it is the caller's own credentials that are explained */
-        v.state->withholds = own->withholds;
-        v.state->authorization = own->authorization;
-        v.state->cookies = own->cookies;
-    }
     decision = admit_administrator(&v, GET_POST, "learn what holds here");
     if (decision.verb == GATE_ADMIT)
         decision = gate_explain(r, &v.q, r->method_number == M_POST ? read_form(r) : v.q.query,

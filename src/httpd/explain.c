@@ -126,6 +126,7 @@ static void look_there(explaining *e, const char *method, const char *path)
 
     e->there = ap_sub_req_method_uri(method, path, e->r, NULL);
     gate_receive(e->there);
+    gate_restore(e->there); /* httpd has gone on to its fixups where the very same place is meant */
     e->there->log = &silence;
     e->there->user = NULL;
 }

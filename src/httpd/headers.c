@@ -55,22 +55,27 @@ static void put_back(apr_table_t *headers, const char *name, const char *value)
         apr_table_unset(headers, name);
 }
 
+static void put_back_all(apr_table_t *headers, const gate_withheld *withheld)
+{
+    put_back(headers, "Authorization", withheld->authorization);
+    put_back(headers, "Cookie", withheld->cookies);
+    for (int i = 0; withheld->named && i < withheld->named->nelts; i++) {
+        const gate_line *line = &APR_ARRAY_IDX(withheld->named, i, gate_line);
+
+        put_back(headers, line->name, line->value);
+    }
+}
+
 /* An internal redirect shares its headers with the request before it, a subrequest copies them.
  * It is a request in its own right: what was withheld from that one's backend, or told it, is
  * not what this one comes with. */
-static void restore_credentials(request_rec *r)
+void gate_restore(request_rec *r)
 {
     for (request_rec *at = r; at; at = at->prev ? at->prev : at->main) {
         const gate_state *state = gate_state_of(at);
 
-        if (state && state->withholds) {
-            put_back(r->headers_in, "Authorization", state->authorization);
-            put_back(r->headers_in, "Cookie", state->cookies);
-            for (int i = 0; state->named && i < state->named->nelts; i++) {
-                const gate_line *line = &APR_ARRAY_IDX(state->named, i, gate_line);
-
-                put_back(r->headers_in, line->name, line->value);
-            }
+        if (state && state->withheld.is_done) {
+            put_back_all(r->headers_in, &state->withheld);
             return;
         }
     }
@@ -82,7 +87,7 @@ void gate_receive(request_rec *r)
     if (!r->main || gate_state_of(r))
         return;
     gate_state_make(r, NULL);
-    restore_credentials(r);
+    gate_restore(r);
     if (gate_config_tells_headers())
         sweep_table(r->pool, r->headers_in);
 }
@@ -125,7 +130,7 @@ int gate_scrub(request_rec *r)
     apr_array_header_t *stripped;
 
     if (r->prev)
-        restore_credentials(r);
+        gate_restore(r);
     if (!gate_config_tells_headers())
         return DECLINED;
     stripped = sweep_table(r->pool, r->headers_in);
@@ -172,6 +177,7 @@ static bool is_the_backends(request_rec *r, const gate_settings *s)
 static void withhold_named(request_rec *r, gate_state *state, const gate_settings *s)
 {
     const gate_token_sources *sources = &s->token_sources;
+    gate_withheld *withheld = &state->withheld;
 
     for (int i = 0; i < sources->count; i++) {
         const gate_token_source *source = &sources->items[i];
@@ -182,9 +188,9 @@ static void withhold_named(request_rec *r, gate_state *state, const gate_setting
             put_back(r->headers_in, "Cookie",
                      gate_cookie_without_one(r->pool, value, source->name));
         } else if (source->place == GATE_TOKEN_IN_HEADER && value) {
-            if (!state->named)
-                state->named = apr_array_make(state->pool, 1, sizeof(gate_line));
-            APR_ARRAY_PUSH(state->named, gate_line) =
+            if (!withheld->named)
+                withheld->named = apr_array_make(state->pool, 1, sizeof(gate_line));
+            APR_ARRAY_PUSH(withheld->named, gate_line) =
                 (gate_line){.name = source->name, .value = value};
             apr_table_unset(r->headers_in, source->name);
         }
@@ -197,18 +203,21 @@ static void withhold_credentials(request_rec *r, const gate_settings *s)
 {
     gate_state *state = gate_state_of(r);
     apr_table_t *headers = r->headers_in;
+    gate_withheld *withheld;
 
     if (!state)
         state = gate_state_make(r, NULL);
-    if (state->withholds)
+    withheld = &state->withheld;
+    if (withheld->is_done)
         return;
-    state->withholds = true;
-    state->authorization = apr_table_get(headers, "Authorization");
-    state->cookies = apr_table_get(headers, "Cookie");
+    withheld->is_done = true;
+    withheld->authorization = apr_table_get(headers, "Authorization");
+    withheld->cookies = apr_table_get(headers, "Cookie");
     if (s->forward_credentials)
         return;
-    if (state->cookies)
-        put_back(headers, "Cookie", gate_cookie_without(r->pool, state->cookies, s->site->cookie));
+    if (withheld->cookies)
+        put_back(headers, "Cookie",
+                 gate_cookie_without(r->pool, withheld->cookies, s->site->cookie));
     if (is_the_backends(r, s))
         return;
     apr_table_unset(headers, "Authorization");

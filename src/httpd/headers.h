@@ -9,6 +9,9 @@
 /* No hook is run first of all for a subrequest; so whoever looks at it first calls this. */
 void gate_receive(request_rec *r);
 
+/* Puts back what was withheld from the backend of this request, or of the one it was made from. */
+void gate_restore(request_rec *r);
+
 int gate_scrub(request_rec *r);            /* post_read_request: what strangers claim to be, goes */
 int gate_refuse_trace(request_rec *r);     /* map_to_storage: TRACE shows what it was sent with */
 int gate_withhold(request_rec *r);         /* fixups: the caller's credentials stay here */

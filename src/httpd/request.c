@@ -38,8 +38,11 @@ gate_state *gate_state_make(request_rec *r, const gate_settings *settings)
 
     state->settings = settings;
     state->pool = pool;
-    state->parts = before ? before->parts : NULL;
-    state->taken_query = before ? before->taken_query : NULL;
+    if (before) {
+        state->parts = before->parts;
+        state->taken_query = before->taken_query;
+        state->withheld = before->withheld;
+    }
     ap_set_module_config(r->request_config, &oidc_gate_module, state);
     return state;
 }

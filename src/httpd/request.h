@@ -18,6 +18,13 @@ typedef struct gate_line {
     bool is_swept; /* see gate_told */
 } gate_line;
 
+/* The credentials that have been taken off a request, as they were. */
+typedef struct gate_withheld {
+    bool is_done;
+    const char *authorization, *cookies; /* NULL for none */
+    apr_array_header_t *named; /* of gate_line: headers of OIDCGateTokenFrom; NULL for none */
+} gate_withheld;
+
 /* What the gate knows of one request_rec, from its first look to its last. */
 typedef struct gate_state {
     const gate_settings *settings;
@@ -47,15 +54,13 @@ typedef struct gate_state {
     bool is_refused;
     gate_form_kind form; /* in which the refusal is said */
     bool can_repeat;     /* what was refused is a GET: its address can be opened once more */
-    bool withholds; /* the credentials have been taken off the request; this is what they were, or
-                       NULL */
-    const char *authorization, *cookies;
-    apr_array_header_t *named; /* of gate_line: headers of OIDCGateTokenFrom; NULL for none */
+    gate_withheld withheld;
     const char *taken_query;   /* the query before a token was taken out of it, or NULL */
 } gate_state;
 
 /* The state of this very request; NULL where the gate has not looked at it. */
 gate_state *gate_state_of(request_rec *r);
+/* A new one in its place: what was decided is gone, and what was taken off the request is kept. */
 gate_state *gate_state_make(request_rec *r, const gate_settings *settings);
 
 /* The state that speaks for this request: its own, or that of the request which it was made from (a

@@ -83,6 +83,11 @@ OIDCGateHeader        X-User "%{user}"
     Require valid-user
     SetHandler oidc-gate-explain
 </Location>
+<Location /spoken>
+    AuthType OIDCGate
+    OIDCGateHTTP proxy=http://127.0.0.1:1 "proxy-auth=exec:/bin/echo user:not-to-be-shown"
+    Require valid-user
+</Location>
 <Location /free>
     AuthType OIDCGate
     Require all granted
@@ -166,6 +171,14 @@ row 'explain says what is answered, where the gate is not even asked' => sub {
         is $verdict->($place), $says, 'and explained';
     }
     expect_log qr/client denied by server configuration/;
+};
+
+row 'the place of the explanation is explained like any other' => sub {
+    my $ua = ua();
+    login($ua, '/app/x');
+    my $decision = json(get($ua, '/explain?path=/explain'))->{decision};
+    is "$decision->{verb} $decision->{user}", 'admit alice-sub', 'with what the caller came with';
+    unlike get($ua, '/explain?path=/spoken')->content, qr/not-to-be-shown/, 'no command is shown';
 };
 
 Test::More::done_testing();
