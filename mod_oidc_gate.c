@@ -8,6 +8,7 @@
 #include "mod_proxy.h"
 
 #include "httpd/address.h"
+#include "httpd/administer.h"
 #include "httpd/answer.h"
 #include "httpd/authz.h"
 #include "httpd/config.h"

@@ -18,11 +18,5 @@ bool gate_is_callback(request_rec *r);
 int gate_claim_endpoint(request_rec *r);
 /* The handler. */
 int gate_serve_endpoint(request_rec *r);
-/* Another, for SetHandler oidc-gate-sessions: an administrator ends sessions. */
-int gate_serve_sessions(request_rec *r);
-/* And for SetHandler oidc-gate-explain: an administrator asks why. */
-int gate_serve_explain(request_rec *r);
-/* And for SetHandler oidc-gate-status: how the gate is doing. */
-int gate_serve_status(request_rec *r);
 
 #endif

@@ -118,7 +118,7 @@ static const char *header(const gate_request *q, const char *name)
     return e->token ? brought(e, name) : NULL;
 }
 
-/* httpd itself is asked what holds there, as for the sign-in link (endpoints.c). What its rules say
+/* httpd itself is asked what holds there, as for the sign-in link. What its rules say
  * meanwhile is for the answer, and not for its log. */
 static void look_there(explaining *e, const char *method, const char *path)
 {
