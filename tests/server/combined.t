@@ -4,6 +4,8 @@
 # What each feature promises, where another one is at work as well.
 use Gate::Test;
 
+use IO::Socket::INET ();
+
 =httpd
 
 OIDCGateIssuer        @op@
@@ -19,6 +21,18 @@ OIDCGateHeader        X-User "%{user}"
 <Location /cgi/cookies>
     AuthType OIDCGate
     Require valid-user
+</Location>
+
+<Location /fast>
+    AuthType OIDCGate
+    Require valid-user
+    ProxyPass fcgi://127.0.0.1:@spare_port@/
+</Location>
+<Location /replaced>
+    AuthType OIDCGate
+    Require valid-user
+    ProxyPass fcgi://127.0.0.1:@spare_port@/
+    ProxyErrorOverride On
 </Location>
 
 # Preflights, and rules that need no name.
@@ -124,6 +138,40 @@ row 'no program of any kind gives a browser a session' => sub {
     }
     is_deeply [gate_cookies($ua)], [$session], 'the session is as it was';
     log_like qr/has set a cookie of the gate's own \(oidc-gate-\.\.\.\)/;
+};
+
+# A FastCGI program that answers so many requests, each with these lines of a CGI program. Records are those of the
+# FastCGI specification, section 8: type, id, and the length of what follows.
+sub fastcgi {
+    my ($times, @lines) = @_;
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => port('spare'), Listen => 5, ReuseAddr => 1) or die "no socket: $!";
+    my $pid = fork // die "no process: $!";
+    return $pid if $pid;
+    my $record = sub { pack('CCnnCC', 1, $_[0], 1, length $_[1], 0, 0) . $_[1] };
+    for (1 .. $times) {
+        my $client = $listener->accept or last;
+        my $asked = '';
+        while ($asked !~ /\x01\x05\x00\x01\x00\x00..\z/s) { sysread $client, $asked, 65536, length $asked or last }
+        print $client $record->(6, join("\r\n", @lines, '', 'PROTECTED-CONTENT')), $record->(6, ''), $record->(3, "\0" x 8);
+        close $client;
+    }
+    POSIX::_exit(0);
+}
+
+row 'nor does FastCGI, even where httpd says something else in its place' => sub {
+    my $ua = ua();
+    login($ua, '/app/x');
+    my ($session) = gate_cookies($ua);
+    my $pid = fastcgi(2, 'Status: 500', "Set-Cookie: $session->{name}=stolen; Path=/", 'Set-Cookie: a=1', 'Content-Type: text/plain');
+    for my $place (qw(fast replaced)) {
+        my $answer = get($ua, "/$place/x");
+        status_is $answer, 500;
+        is_deeply [header_values($answer, 'Set-Cookie')], ['a=1'], "$place: not ours";
+    }
+    is_deeply [gate_cookies($ua)], [$session], 'the session is as it was';
+    kill KILL => $pid;
+    waitpid $pid, 0;
+    log_like qr/has set a cookie of the gate's own/;
 };
 
 row 'nor a cookie without a name, which comes back as one with a name' => sub {
