@@ -23,7 +23,7 @@ SetEnvIfExpr "%{OIDC:sub} == ''" EARLY=nobody
 RewriteEngine On
 RewriteCond expr "%{OIDC:sub} == ''"
 RewriteRule ^/early - [E=REWRITTEN_EARLY:nobody]
-RequestHeader set X-Too-Early "expr=<%{OIDC:sub}>" early
+RequestHeader set X-Expr-Too-Early "expr=<%{OIDC:sub}>" early
 
 <Macro Bearer>
     AuthType OIDCGate
@@ -36,14 +36,14 @@ RequestHeader set X-Too-Early "expr=<%{OIDC:sub}>" early
     Use Bearer
     Require valid-user
     OIDCGateEnv   MAIL "%{claim:email}" encode=percent
-    RequestHeader set X-Mail   "expr=%{OIDC:email}"
-    RequestHeader set X-Groups "expr=<%{OIDC:groups}>"
-    RequestHeader set X-Roles  "expr=<%{OIDC:realm_access.roles}>"
-    RequestHeader set X-Url    "expr=<%{OIDC:https://x.io/level}>"
-    RequestHeader set X-Sub    "expr=<%{OIDC:sub}>"
-    RequestHeader set X-Missing "expr=<%{OIDC:nowhere}>"
-    RequestHeader set X-Escaped "expr=%{escape:%{OIDC:email}}"
-    RequestHeader set X-Staff  yes "expr='staff' in OIDC('groups')"
+    RequestHeader set X-Expr-Mail   "expr=%{OIDC:email}"
+    RequestHeader set X-Expr-Groups "expr=<%{OIDC:groups}>"
+    RequestHeader set X-Expr-Roles  "expr=<%{OIDC:realm_access.roles}>"
+    RequestHeader set X-Expr-Url    "expr=<%{OIDC:https://x.io/level}>"
+    RequestHeader set X-Expr-Sub    "expr=<%{OIDC:sub}>"
+    RequestHeader set X-Expr-Missing "expr=<%{OIDC:nowhere}>"
+    RequestHeader set X-Expr-Escaped "expr=%{escape:%{OIDC:email}}"
+    RequestHeader set X-Expr-Staff  yes "expr='staff' in OIDC('groups')"
     Header        set X-Mine   "expr=<%{OIDC:email}>"
 </Location>
 
@@ -51,15 +51,15 @@ RequestHeader set X-Too-Early "expr=<%{OIDC:sub}>" early
     AuthType OIDCGate
     OIDCGateUserinfo login
     Require valid-user
-    RequestHeader set X-Id       "expr=<%{OIDC:id:team}>"
-    RequestHeader set X-Userinfo "expr=<%{OIDC:userinfo:team}>"
-    RequestHeader set X-At       "expr=<%{OIDC:at:team}>"
-    RequestHeader set X-First    "expr=<%{OIDC:team}>"
+    RequestHeader set X-Expr-Id       "expr=<%{OIDC:id:team}>"
+    RequestHeader set X-Expr-Userinfo "expr=<%{OIDC:userinfo:team}>"
+    RequestHeader set X-Expr-At       "expr=<%{OIDC:at:team}>"
+    RequestHeader set X-Expr-First    "expr=<%{OIDC:team}>"
     ProxyPass @backend@
 </Location>
 
 <Location /open>
-    RequestHeader set X-Sub "expr=<%{OIDC:sub}>"
+    RequestHeader set X-Expr-Sub "expr=<%{OIDC:sub}>"
     ProxyPass @backend@
 </Location>
 
@@ -67,7 +67,7 @@ RequestHeader set X-Too-Early "expr=<%{OIDC:sub}>" early
     AuthType OIDCGate
     OIDCGateOnUnauthenticated pass
     Require all granted
-    RequestHeader set X-Sub "expr=<%{OIDC:sub}>"
+    RequestHeader set X-Expr-Sub "expr=<%{OIDC:sub}>"
     ProxyPass @backend@
 </Location>
 
@@ -90,7 +90,7 @@ RequestHeader set X-Too-Early "expr=<%{OIDC:sub}>" early
     RewriteEngine On
     RewriteCond expr "'staff' in OIDC('groups') && %{OIDC:email} =~ /@example\.org$/"
     RewriteRule .* - [E=STAFF:yes]
-    RequestHeader set X-Staff "%{STAFF}e" env=STAFF
+    RequestHeader set X-Expr-Staff "%{STAFF}e" env=STAFF
 </Location>
 
 Alias /parts @docs@/expr-parts
@@ -129,52 +129,52 @@ row 'RequestHeader and Header say what the claims are' => sub {
     my $answer = with_claims('/headers/x', email => 'a@example.org', groups => ['staff', 'ops'], realm_access => { roles => ['admin'] },
                              'https://x.io/level' => 7);
     status_is $answer, 200;
-    is told('X-Mail'), 'a@example.org', 'a text';
-    is told('X-Groups'), '<staff,ops>', 'a list';
-    is told('X-Roles'), '<admin>', 'a path';
-    is told('X-Url'), '<7>', 'a number, by a name that is a URL';
-    is told('X-Sub'), '<somebody>', 'who it is';
-    is told('X-Missing'), '<>', 'what is not there is empty';
-    is told('X-Staff'), 'yes', 'a member of a list';
+    is told('X-Expr-Mail'), 'a@example.org', 'a text';
+    is told('X-Expr-Groups'), '<staff,ops>', 'a list';
+    is told('X-Expr-Roles'), '<admin>', 'a path';
+    is told('X-Expr-Url'), '<7>', 'a number, by a name that is a URL';
+    is told('X-Expr-Sub'), '<somebody>', 'who it is';
+    is told('X-Expr-Missing'), '<>', 'what is not there is empty';
+    is told('X-Expr-Staff'), 'yes', 'a member of a list';
     is $answer->header('X-Mine'), '<a@example.org>', 'the answer';
 };
 
 row 'a list is its members, and no member reads like two' => sub {
     with_claims('/headers/x', groups => ['ops,staff', 'x']);
-    is told('X-Staff'), '', 'a member with a comma is one';
-    is told('X-Groups'), '<ops\x2cstaff,x>', 'and is written as one';
+    is told('X-Expr-Staff'), '', 'a member with a comma is one';
+    is told('X-Expr-Groups'), '<ops\x2cstaff,x>', 'and is written as one';
     with_claims('/headers/x', groups => 'staff');
-    is told('X-Staff'), 'yes', 'a text is its own member';
+    is told('X-Expr-Staff'), 'yes', 'a text is its own member';
     with_claims('/headers/x', groups => ['STAFF', 'staff2', { staff => 1 }, 'staff ', undef]);
-    is told('X-Staff'), '', 'none of these is staff';
+    is told('X-Expr-Staff'), '', 'none of these is staff';
     with_claims('/headers/x', groups => []);
-    is told('X-Groups'), '<>', 'no members';
+    is told('X-Expr-Groups'), '<>', 'no members';
 };
 
 row 'a claim cannot put lines into a header' => sub {
     my $answer = with_claims('/headers/x', email => "a\r\nX-Evil: 1\r\n\r\nGET /evil HTTP/1.1", groups => ["b\nX-Evil: 2", "\x7f\t"]);
-    is told('X-Mail'), 'a\x0d\x0aX-Evil: 1\x0d\x0a\x0d\x0aGET /evil HTTP/1.1', 'it stays one line';
-    is told('X-Escaped'), 'a%5cx0d%5cx0aX-Evil:%201%5cx0d%5cx0a%5cx0d%5cx0aGET%20/evil%20HTTP/1.1', 'nor is it one for a function of httpd';
-    is told('X-Groups'), '<b\x0aX-Evil: 2,\x7f\x09>', 'so does a member';
-    is told('X-Evil'), '', 'there is no other header';
-    ok !defined $answer->header('X-Evil'), 'nor in the answer';
+    is told('X-Expr-Mail'), 'a\x0d\x0aX-Evil: 1\x0d\x0a\x0d\x0aGET /evil HTTP/1.1', 'it stays one line';
+    is told('X-Expr-Escaped'), 'a%5cx0d%5cx0aX-Evil:%201%5cx0d%5cx0a%5cx0d%5cx0aGET%20/evil%20HTTP/1.1', 'nor is it one for a function of httpd';
+    is told('X-Expr-Groups'), '<b\x0aX-Evil: 2,\x7f\x09>', 'so does a member';
+    is told('X-Expr-Evil'), '', 'there is no other header';
+    ok !defined $answer->header('X-Expr-Evil'), 'nor in the answer';
     upstream_is 1;
 };
 
 row 'RFC 9700 4.15: a client that has got itself a name is nobody of that name' => sub {
     $backend->reset;
     status_is with_claims('/headers/x', sub => 'alice', client_id => 'alice'), 200;
-    is told('X-Sub'), '<>', 'it has no subject';
+    is told('X-Expr-Sub'), '<>', 'it has no subject';
 };
 
 row 'a pin says whose claim is meant' => sub {
     $op->set(claims_in => { id_token => ['name'], userinfo => ['team'], access_token => ['team'] });
     $op->user(pinned => { name => 'P', team => 'red' });
     status_is login(ua(), '/pins/x', user => 'pinned')->{page}, 200;
-    is told('X-Id'), '<>', 'id:';
-    is told('X-Userinfo'), '<red>', 'userinfo:';
-    is told('X-At'), '<red>', 'at:';
-    is told('X-First'), '<red>', 'the first that says it';
+    is told('X-Expr-Id'), '<>', 'id:';
+    is told('X-Expr-Userinfo'), '<red>', 'userinfo:';
+    is told('X-Expr-At'), '<red>', 'at:';
+    is told('X-Expr-First'), '<red>', 'the first that says it';
     $op->set(claims_in => undef);
     $op->user('alice');
 };
@@ -183,27 +183,27 @@ row 'where nobody is known it is empty, whatever is sent' => sub {
     my $alice = ua();
     login($alice, '/pins/x');
     get($alice, '/pass/x');
-    is told('X-Sub'), '<alice-sub>', 'where who comes may be somebody, she is';
-    get($alice, '/open/x', 'X-Sub' => 'admin');
-    is told('X-Sub'), '<>', 'an open place';
+    is told('X-Expr-Sub'), '<alice-sub>', 'where who comes may be somebody, she is';
+    get($alice, '/open/x', 'X-Expr-Sub' => 'admin');
+    is told('X-Expr-Sub'), '<>', 'an open place';
     get(ua(), '/pass/x');
-    is told('X-Sub'), '<>', 'nobody, by permission';
+    is told('X-Expr-Sub'), '<>', 'nobody, by permission';
 };
 
 row 'before authentication it is empty: SetEnvIfExpr, RewriteCond of a server, RequestHeader early' => sub {
     status_is with_claims('/early/x'), 200;
     is told('X-Early'), 'nobody', 'SetEnvIfExpr';
     is told('X-Rewritten'), 'nobody', 'RewriteCond';
-    is told('X-Too-Early'), '<>', 'RequestHeader early';
+    is told('X-Expr-Too-Early'), '<>', 'RequestHeader early';
 };
 
 row 'RewriteCond in a Location is asked afterwards' => sub {
     with_claims('/rewritten/x', email => 'a@example.org', groups => ['staff']);
-    is told('X-Staff'), 'yes', 'both';
+    is told('X-Expr-Staff'), 'yes', 'both';
     with_claims('/rewritten/x', email => "a\@example.org\n", groups => ['staff']);
-    is told('X-Staff'), '', 'a line end is part of the value';
+    is told('X-Expr-Staff'), '', 'a line end is part of the value';
     with_claims('/rewritten/x', email => 'a@example.org');
-    is told('X-Staff'), '', 'without the group';
+    is told('X-Expr-Staff'), '', 'without the group';
 };
 
 write_file("$DOCS/expr-parts/who.shtml", <<'PAGE') if mkdir "$DOCS/expr-parts";
@@ -309,7 +309,7 @@ CustomLog "@logs@/expr-rules.log" "%U %>s %<{OIDCGATE_REASON}e rule=%<{OIDCGATE_
     Use Bearer
     OIDCGateEnforce Off
     Require expr "%{OIDC:groups} != 'banned'"
-    RequestHeader set X-Sub "expr=<%{OIDC:sub}>"
+    RequestHeader set X-Expr-Sub "expr=<%{OIDC:sub}>"
 </Location>
 
 <Location /basic>
@@ -396,10 +396,10 @@ row 'whom another module knows is nobody to the gate' => sub {
 
 row 'a gate on trial says what it would have done' => sub {
     is asks('/trial/banned', groups => 'banned'), 200, 'the banned pass';
-    is told('X-Sub'), '<somebody>', 'as who they are';
+    is told('X-Expr-Sub'), '<somebody>', 'as who they are';
     like last_line('expr-rules.log', qr{/trial/banned}), qr/200 rule_refused rule=expr .*would-deny$/, 'with what the access log says of it';
     status_is get(ua(), url('/trial/nobody', 'rules')), 200, 'so does nobody';
-    is told('X-Sub'), '<>', 'as nobody';
+    is told('X-Expr-Sub'), '<>', 'as nobody';
     like last_line('expr-rules.log', qr{/trial/nobody}), qr/200 no_credential rule=- would-deny$/, 'and the log of that';
     expect_log qr/would deny status=40[13]/, qr/is not enforced/;
 };
