@@ -404,7 +404,7 @@ static apr_status_t make_beside(apr_pool_t *p, gate_segment *segment, const char
 {
     int fd = open(beside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     apr_status_t status = errno;
-    struct stat st;
+    struct stat st = {0};
 
     if (fd < 0) {
         *problem = explain(p, "cannot make", beside, status);
@@ -415,8 +415,10 @@ static apr_status_t make_beside(apr_pool_t *p, gate_segment *segment, const char
         *problem = apr_psprintf(p, "%s is being made by another server just now", beside);
         return APR_EBUSY;
     }
-    if (pwrite(fd, magic, sizeof(magic), 0) != sizeof(magic) || fchmod(fd, 0600) != 0 ||
-        fstat(fd, &st) != 0)
+    ssize_t put = pwrite(fd, magic, sizeof(magic), 0);
+    if (put != sizeof(magic))
+        status = put < 0 ? errno : ENOSPC; /* a part of it is no error to the system */
+    else if (fchmod(fd, 0600) != 0 || fstat(fd, &st) != 0)
         status = errno;
     else {
         do
@@ -579,7 +581,7 @@ static apr_status_t open_or_build(apr_pool_t *p, apr_pool_t *passing,
                                   const char **problem)
 {
     gate_segment *there = blank(p);
-    int fd;
+    int fd = -1;
     apr_status_t status = open_ours(p, options->file, &fd, problem);
 
     if (APR_STATUS_IS_ENOENT(status))
@@ -606,7 +608,7 @@ static apr_status_t replace(apr_pool_t *p, apr_pool_t *passing, const gate_segme
 {
     gate_segment *other = blank(passing);
     struct stat st;
-    int fd;
+    int fd = -1;
 
     if (old->fd >= 0 && lstat(options->file, &st) == 0 && st.st_dev == old->device &&
         st.st_ino == old->inode)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -1136,6 +1137,27 @@ static void other_peoples_files_are_left_alone(void)
        "what an interrupted server left half built is cleared away");
 }
 
+/* Of the first bytes a part is written, which is no error to the system. */
+static void a_full_disk_is_called_one(void)
+{
+    const char *file = path("full"), *problem = NULL;
+    struct rlimit was, tight;
+    gate_shm *shm;
+    apr_status_t status;
+
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &was);
+    tight = was;
+    tight.rlim_cur = 4;
+    setrlimit(RLIMIT_FSIZE, &tight);
+    errno = 0;
+    status = try(pool, file, SMALL, &shm, &problem);
+    setrlimit(RLIMIT_FSIZE, &was);
+    ok(status == APR_ENOSPC && problem && strstr(problem, "No space left") && size_of(file) == -1 &&
+           size_of(path("full.new")) == -1,
+       "a disk that takes four bytes: %s", problem ? problem : "nothing was said");
+}
+
 static void damaged_files_are_opened(void)
 {
     const char *file = path("noise"), *problem;
@@ -1175,6 +1197,7 @@ static void files(void)
     what_does_not_fit_is_not_lost();
     a_crash_of_all_is_survived();
     other_peoples_files_are_left_alone();
+    a_full_disk_is_called_one();
     damaged_files_are_opened();
     if (system(apr_psprintf(pool, "rm -rf %s", directory)) != 0)
         printf("# %s stays\n", directory);
