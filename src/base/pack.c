@@ -34,8 +34,9 @@ gate_span gate_pack_bytes(apr_pool_t *p, const gate_pack *pack)
 
         memcpy(at, &len, sizeof len);
         at += sizeof len;
-        if (text.len)
-            memcpy(at, text.ptr, text.len);
+        if (!text.ptr)
+            continue;
+        memcpy(at, text.ptr, text.len);
         at += text.len;
     }
     return (gate_span){bytes, size};

@@ -151,7 +151,7 @@ const char *gate_span_for_log(apr_pool_t *p, gate_span s, size_t max_bytes)
         *out++ = digits[c >> 4];
         *out++ = digits[c & 15];
     }
-    memcpy(out, s.len > len ? "..." : "", s.len > len ? sizeof "..." : 1);
+    memcpy(out, s.len > max_bytes ? "..." : "", s.len > max_bytes ? sizeof "..." : 1);
     return text;
 }
 

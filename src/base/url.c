@@ -47,6 +47,7 @@ static gate_span skip(gate_span s, size_t count)
 static size_t length_until(gate_span s, const char *stops)
 {
     size_t len = 0, count = strlen(stops);
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the NUL behind the stops is none. */
     while (len < s.len && !memchr(stops, s.ptr[len], count))
         len++;
     return len;

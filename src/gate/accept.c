@@ -45,7 +45,7 @@ static gate_reason encode(judging *j, const json_t *claims)
     const gate_claim_set set = {GATE_SOURCE_ACCESS_TOKEN, claims};
     const gate_span client = client_of(claims), subject = gate_json_text(claims, "sub");
     const gate_identity_facts facts = {
-        .method = j->method,
+        .method = (int)j->method,
         .issuer = gate_span_of(j->s->realm.issuer),
         .subject = subject,
         .client_id = client,

@@ -70,7 +70,6 @@ static const json_t *claims_again(const task *t, gate_span text)
 static gate_reason take_id_token(task *t, gate_span text)
 {
     gate_jwt *jwt;
-    gate_reason reason;
 
     if (!text.ptr) {
         if (!t->want->before) {
@@ -80,7 +79,8 @@ static gate_reason take_id_token(task *t, gate_span text)
         t->tokens->id_token = t->want->before->id_token;
         t->claims[GATE_SOURCE_ID_TOKEN] = claims_again(t, t->tokens->id_token);
     } else {
-        reason = check_id_token(t, text, &jwt);
+        gate_reason reason = check_id_token(t, text, &jwt);
+
         if (reason != GATE_OK)
             return reason;
         t->tokens->id_token = text;

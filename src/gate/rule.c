@@ -432,7 +432,8 @@ static const char *read_test(apr_pool_t *p, const char *word, const gate_regex_e
     if (!gate_claim_name_read(gate_span_of(word), &whole))
         return apr_psprintf(p, "\"%s\" names no claim: write NAME:VALUE or NAME~REGEX", word);
     const char *end = end_of_name(whole.path.ptr);
-    if (!*end)
+    test->sign = sign_at(end);
+    if (!test->sign)
         return apr_psprintf(
             p,
             "\"%s\" has no value: write NAME:VALUE or NAME~REGEX, as in "
@@ -442,7 +443,6 @@ static const char *read_test(apr_pool_t *p, const char *word, const gate_regex_e
     if (!gate_claim_name_read(unescape(p, word, end), &test->name))
         return apr_psprintf(p, "\"%s\" names no claim: write NAME:VALUE or NAME~REGEX", word);
     find_voucher(test);
-    test->sign = sign_at(end);
     const char *value = end + strlen(test->sign->text);
     if (!*value)
         return apr_psprintf(p,

@@ -617,8 +617,8 @@ static void set_how(compiling *c)
         s->token_sources = gate_token_sources_of(d->token_sources);
     s->algorithms = d->algorithms;
     s->skew = d->skew;
-    s->introspect_all =
-        c->dir->set & GATE_BIT(introspect_all) ? d->introspect_all : !takes(c, GATE_METHOD_BEARER);
+    s->introspect_all = (c->dir->set & GATE_BIT(introspect_all)) ? d->introspect_all
+                                                                 : !takes(c, GATE_METHOD_BEARER);
     s->cache = (gate_cache_times){d->cache_introspection, d->cache_negative, d->cache_token,
                                   d->cache_stale};
     set_sources(c);

@@ -366,12 +366,15 @@ gate_dir *gate_dir_find(const int *ids, int count)
 
     apr_thread_mutex_lock(registry->mutex);
     apr_pool_create(&scratch, registry->pool);
-    for (int i = 0; i < count && (i == 0 || dir); i++) {
-        gate_dir *section = ids[i] < registry->sections->nelts
-                                ? APR_ARRAY_IDX(registry->sections, ids[i], gate_dir *)
-                                : NULL;
+    for (int i = 0; i < count; i++) {
+        gate_dir *section;
 
-        dir = i && section ? keep(scratch, dir, section) : section;
+        if (ids[i] < 0 || ids[i] >= registry->sections->nelts) {
+            dir = NULL;
+            break;
+        }
+        section = APR_ARRAY_IDX(registry->sections, ids[i], gate_dir *);
+        dir = dir ? keep(scratch, dir, section) : section;
     }
     apr_pool_destroy(scratch);
     apr_thread_mutex_unlock(registry->mutex);
@@ -465,8 +468,8 @@ gate_token_sources gate_config_token_sources(request_rec *r)
     const gate_dir *dir = dir_of(r->per_dir_config);
     const gate_dir *stable = dir->stands_for ? dir->stands_for : dir;
 
-    return stable->set & GATE_BIT(token_sources) ? gate_token_sources_of(stable->token_sources)
-                                                 : (gate_token_sources){NULL, 0};
+    return (stable->set & GATE_BIT(token_sources)) ? gate_token_sources_of(stable->token_sources)
+                                                   : (gate_token_sources){NULL, 0};
 }
 
 const gate_site *gate_config_site(server_rec *s)

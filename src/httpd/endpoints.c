@@ -287,8 +287,12 @@ static const gate_settings *find_resource(const gate_site *site, const char *uri
 /* What a protected resource says of itself, to whoever asks, from whatever page. */
 static int describe_resource(gate_visit *v)
 {
+    const gate_settings *resource = find_resource(v->site, v->r->uri);
+
+    if (!resource)
+        return HTTP_NOT_FOUND;
     apr_table_setn(v->r->err_headers_out, "Access-Control-Allow-Origin", "*");
-    return gate_send_json(v->r, JSON, find_resource(v->site, v->r->uri)->resource_document);
+    return gate_send_json(v->r, JSON, resource->resource_document);
 }
 
 static const struct endpoint resource_endpoint = {"resource", GATE_GET_ONLY, describe_resource};

@@ -119,7 +119,7 @@ int gate_problem_refusal(request_rec *r, const gate_state *state, int status)
     json_t *body = gate_json_own(r->pool, json_object());
 
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        json_t *value = members[i].forms & 1u << state->form ? members[i].value(&refused) : NULL;
+        json_t *value = (members[i].forms & 1u << state->form) ? members[i].value(&refused) : NULL;
 
         if (value)
             json_object_set_new(body, members[i].name, value);

@@ -184,15 +184,17 @@ const char *gate_read_cookie(gate_line *line, const gate_slot *slot, const char 
 static const char *open_file(const gate_line *line, const char *word, apr_file_t **file)
 {
     const char *path = ap_server_root_relative(line->pool, word);
-    char why[120];
     apr_status_t rv;
 
     if (!path)
         return gate_complain(line, word, "this is no name of a file");
     rv = apr_file_open(file, path, APR_READ | APR_BINARY, 0, line->pool);
-    if (rv != APR_SUCCESS)
+    if (rv != APR_SUCCESS) {
+        char why[120];
+
         return gate_complain(line, word, "%s cannot be read: %s", path,
                              apr_strerror(rv, why, sizeof why));
+    }
     return NULL;
 }
 

@@ -645,9 +645,9 @@ static void compose(const gate_stripe *s, const gate_stripe_wanted *wanted,
         .idle = draft->idle,
         .length = (uint32_t)draft->value.len,
         .kind = wanted->kind,
-        .seen = origin                               ? origin->seen
-                : draft->verb == GATE_STRIPE_REPLACE ? before->seen
-                                                     : wanted->now,
+        .seen = origin                                         ? origin->seen
+                : before && draft->verb == GATE_STRIPE_REPLACE ? before->seen
+                                                               : wanted->now,
         .moved = origin ? origin->moved : wanted->now,
     };
     head->checksum = head_sum(&s->seed, head);
@@ -933,10 +933,12 @@ bool gate_stripe_next(const gate_stripe *s, gate_store_kind kind, uint32_t *plac
     uint32_t me =
         *place == NIL ? load(&s->state->kinds[kind].newest) : load(&record_at(s, *place)->older);
 
-    if (!is_block(s, me))
+    const gate_stripe_record *record = record_at(s, me);
+
+    if (!record)
         return false;
     *place = me;
-    copy_head(head, record_at(s, me));
+    copy_head(head, record);
     return head->length <= GATE_STORE_MAX_VALUE && copy_out(s, me, head->length, value);
 }
 
@@ -945,10 +947,14 @@ int64_t gate_stripe_latest(const gate_stripe *s, gate_store_kind kind)
     uint32_t me = load(&s->state->kinds[kind].newest);
     int64_t latest = 0;
 
-    for (uint32_t n = 0; n < s->count && is_block(s, me);
-         n++, me = load(&record_at(s, me)->older)) {
-        if (record_at(s, me)->expires > latest)
-            latest = record_at(s, me)->expires;
+    for (uint32_t n = 0; n < s->count; n++) {
+        const gate_stripe_record *record = record_at(s, me);
+
+        if (!record)
+            break;
+        if (record->expires > latest)
+            latest = record->expires;
+        me = load(&record->older);
     }
     return latest;
 }
@@ -961,14 +967,17 @@ static gate_store_answer glance_at(const gate_stripe *s, gate_store_kind kind, i
     uint32_t me = load(&s->buckets[bucket]);
 
     *found = 0;
-    for (unsigned steps = 0; me != NIL; steps++, me = load(&record_at(s, me)->chain)) {
-        if (!is_block(s, me) || steps == GATE_STRIPE_CHAIN_MAX)
+    for (unsigned steps = 0; me != NIL; steps++) {
+        const gate_stripe_record *record = record_at(s, me);
+
+        if (!record || steps == GATE_STRIPE_CHAIN_MAX)
             return GATE_STORE_UNSURE;
-        if (load(&record_at(s, me)->kind) != kind || gate_stripe_is_gone(record_at(s, me), now))
-            continue;
-        if (*found == room)
-            return GATE_STORE_FULL;
-        memcpy(&blocks[(*found)++], &s->blocks[me - 1], GATE_STRIPE_BLOCK);
+        if (load(&record->kind) == kind && !gate_stripe_is_gone(record, now)) {
+            if (*found == room)
+                return GATE_STORE_FULL;
+            memcpy(&blocks[(*found)++], &s->blocks[me - 1], GATE_STRIPE_BLOCK);
+        }
+        me = load(&record->chain);
     }
     return GATE_STORE_DONE;
 }

@@ -57,13 +57,14 @@ static inline void gate_sum_stride(gate_sum *sum, const unsigned char *at)
 static inline void gate_sum_more(gate_sum *sum, const void *bytes, size_t len)
 {
     const unsigned char *at = bytes;
-    unsigned char rest[GATE_SUM_STRIDE] = {0};
     gate_sum s = *sum; /* stays in registers */
 
     s.length += len;
     for (; len >= GATE_SUM_STRIDE; at += GATE_SUM_STRIDE, len -= GATE_SUM_STRIDE)
         gate_sum_stride(&s, at);
     if (len > 0) {
+        unsigned char rest[GATE_SUM_STRIDE] = {0};
+
         memcpy(rest, at, len);
         gate_sum_stride(&s, rest);
     }
