@@ -4,6 +4,9 @@
 #   make demo           the gate, a real provider and a backend, to try by hand
 #   make check          every test that a change must pass; installs what it needs
 #   make SAN=1 check    the same under AddressSanitizer and UBSan
+#   make TSAN=1 check-threads   the unit tests that have threads, under ThreadSanitizer
+#   make analyze        what gcc -fanalyzer, clang, clang-tidy and cppcheck have to say of the source: nothing
+#   make leaks          httpd under valgrind, with everybody at once: nothing lost, nothing touched amiss; and 100,000 hits
 #   make check-long     sessions under restarts, kills, floods and races, in their long forms; hours
 #   make coverage       which lines and branches of src the tests reach; COVERAGE='unit replay' for those alone
 #   make mutants        the module without one decisive check at a time, which some test must notice
@@ -15,10 +18,10 @@
 APXS       ?= apxs
 PKG_CONFIG ?= pkg-config
 PROVE      ?= prove
-B          := build$(if $(SAN),-san)$(if $(COV),-cov)
+B          := build$(if $(SAN),-san)$(if $(TSAN),-tsan)$(if $(COV),-cov)
 
 # Yours to override.
-CFLAGS     ?= $(if $(SAN),-O1 -fno-omit-frame-pointer,$(if $(COV),-O0,-O2 -D_FORTIFY_SOURCE=2)) -g
+CFLAGS     ?= $(if $(SAN)$(TSAN),-O1 -fno-omit-frame-pointer,$(if $(COV),-O0,-O2 -D_FORTIFY_SOURCE=2)) -g
 LDFLAGS    ?= -Wl,-z,relro -Wl,-z,now
 
 # The source's own. On a machine where nothing is installed yet the questions below have no answer; tests/deps comes first.
@@ -29,11 +32,11 @@ INC_HTTPD  := -isystem $(shell $(APXS) -q INCLUDEDIR 2>/dev/null)
 WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
               -Wwrite-strings -Wvla -Wformat=2 -Wcast-qual -Wno-unused-parameter
 SANITIZE   := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all) \
-              $(if $(COV),--coverage -fprofile-update=atomic)
+              $(if $(TSAN),-fsanitize=thread) $(if $(COV),--coverage -fprofile-update=atomic)
 OURS       := -std=gnu11 -fPIC -fvisibility=hidden -fstack-protector-strong $(WARN) $(SANITIZE)
 COMPILE     = $(CC) -Isrc $(INC_APR) $(shell $(PKG_CONFIG) --cflags $(LIBS)) \
               $(CPPFLAGS) $(OURS) $(CFLAGS) -MMD -MP
-LINK_PURE   = $(LDFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS)) $(shell $(APR) --link-ld)
+LINK_PURE   = $(ZONES) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS)) $(shell $(APR) --link-ld)
 
 SRC        := mod_oidc_gate.c $(sort $(wildcard src/*/*.c))
 OBJ        := $(SRC:%.c=$(B)/%.o)
@@ -45,7 +48,8 @@ REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
 FUZZ_SECONDS ?= 60
 
 .PHONY: all check check-all check-layers check-unit check-replay check-manual check-mutants check-server check-interop \
-        check-long mutants coverage cover-unit cover-replay cover-server demo deps bench fuzz deb install clean
+        check-threads analyze leaks check-long mutants coverage cover-unit cover-replay cover-server demo deps bench fuzz deb \
+        install clean
 all: $(B)/mod_oidc_gate.so
 
 # nodelete: httpd unloads modules when it reads its configuration again, but what must outlive that (the store, keys,
@@ -53,6 +57,17 @@ all: $(B)/mod_oidc_gate.so
 $(B)/mod_oidc_gate.so: $(OBJ)
 	$(CC) -shared $(SANITIZE) $(LDFLAGS) -Wl,-z,nodelete -Wl,--as-needed -o $@ $^ \
 	    $(shell $(PKG_CONFIG) --libs $(LIBS))
+
+# What tells a sanitizer where each piece of a pool ends: linked into programs, loaded before httpd.
+ifdef SAN
+ZONES      := $(B)/tests/redzones.o
+all check-server check-server-event check-server-prefork check-server-worker: $(B)/redzones.so
+$(B)/redzones.so: $(ZONES)
+	$(CC) -shared -o $@ $<
+endif
+%/tests/redzones.o: tests/redzones.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -fPIC $(INC_APR) $(CFLAGS) $(WARN) -c -o $@ $<
 
 # Only the adapter is ever shown httpd's headers.
 $(B)/mod_oidc_gate.o $(B)/src/httpd/%.o: INC_APR += $(INC_HTTPD)
@@ -62,12 +77,12 @@ $(B)/%.o: %.c Makefile
 	$(COMPILE) -c -o $@ $<
 
 # Unit tests link everything but the adapter, and no httpd: the layering, checked by ld.
-$(B)/unit/%: tests/unit/%.c $(PURE)
+$(B)/unit/%: tests/unit/%.c $(PURE) $(ZONES)
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
 
 # Each fuzz target once more with a plain main, to which its corpus is given.
-$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE) $(wildcard tests/fuzz/*.h tests/unit/*.h)
+$(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE) $(ZONES) $(wildcard tests/fuzz/*.h tests/unit/*.h)
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests/fuzz -Itests/unit -DREPLAY_NAME='"$*"' -o $@ $< tests/fuzz/replay.c $(PURE) $(LINK_PURE)
 
@@ -117,6 +132,35 @@ LONG := restart kill strangers renewal-storm races
 check-long: $(B)/mod_oidc_gate.so
 	GATE_LONG=1 GATE_MPM=$(or $(GATE_MPM),event) GATE_SO=$< nice tests/run -v $(LONG:%=tests/server/%.t)
 
+# The tests that start threads; processes share memory that ThreadSanitizer does not see shared.
+THREADED   := $(filter $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell grep -l pthread_create tests/unit/*.c)),$(UNIT))
+check-threads: $(THREADED)
+	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 $(PROVE) -e '' $(THREADED)
+
+# Each file by itself, so that only what has changed is looked at again. Where a checker errs, the reason stands beside what it is
+# told not to say; what is not asked of any file is here and in .clang-tidy.
+ANALYZED   := $(SRC:%.c=build-analyze/%.o)
+analyze:
+	sh tests/deps clang clang-tidy cppcheck
+	$(MAKE) -k build-analyze/cppcheck $(ANALYZED)
+build-analyze/%.o: COMPILE_FOR = -Isrc $(INC_APR) $(INC_HTTPD) $(shell $(PKG_CONFIG) --cflags $(LIBS)) -std=gnu11 $(WARN)
+build-analyze/%.o: %.c Makefile .clang-tidy
+	@mkdir -p $(@D)
+	gcc $(COMPILE_FOR) -O1 -fanalyzer -Werror -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.checked $<
+	@clang $(COMPILE_FOR) -Wconversion -Werror -fsyntax-only $<
+	@clang-tidy --quiet $< -- $(COMPILE_FOR) 2>$@.said || { cat $@.said; false; }
+	@mv $@.checked $@
+# shadowFunction: a value may be called what the function is called that makes it. redundantContinue: a loop without a body.
+build-analyze/cppcheck: $(SRC) $(wildcard src/*/*.h) Makefile
+	@mkdir -p $(@D)
+	cppcheck -q --std=c11 --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
+	    --suppress=shadowFunction --suppress=redundantContinue -Isrc $(SRC)
+	@touch $@
+
+leaks: $(B)/mod_oidc_gate.so
+	sh tests/deps valgrind
+	GATE_MPM=$(or $(GATE_MPM),event) GATE_SO=$< tests/run -v tests/leaks
+
 # What is compiled for this writes down, as each process ends, what it ran; so whoever the server becomes must be able to.
 COVERAGE ?= unit replay server
 coverage:
@@ -146,7 +190,8 @@ bench: deps
 	$(MAKE) -j2 all
 	tests/bench/run $(if $(QUICK),--quick)
 
-build-fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ)
+build-fuzz/%: ZONES = build-fuzz/tests/redzones.o
+build-fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) build-fuzz/tests/redzones.o
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer -Isrc -Itests/fuzz -Itests/unit $(INC_APR) -MMD -MP -o $@ $< $(FUZZ_OBJ) $(LINK_PURE)
 fuzz: $(FUZZ)
@@ -159,6 +204,6 @@ install: $(B)/mod_oidc_gate.so
 	install -D -m 644 $< $(DESTDIR)$(shell $(APXS) -q LIBEXECDIR)/mod_oidc_gate.so
 
 clean:
-	$(RM) -r build build-san build-cov build-fuzz
+	$(RM) -r build build-san build-tsan build-cov build-fuzz build-analyze
 
--include $(OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d) $(FUZZ:%=%.d) $(FUZZ_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(UNIT:%=%.d) $(REPLAY:%=%.d) $(FUZZ:%=%.d) $(FUZZ_OBJ:.o=.d) $(ANALYZED:.o=.d)
