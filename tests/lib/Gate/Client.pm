@@ -18,11 +18,11 @@ use IO::Socket::INET ();
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(sleep time);
 
-my $PATIENCE = 20;              # seconds for one request, whatever happens meanwhile
+my $PATIENCE = 20;              # seconds for one request, whatever happens meanwhile; `patience` says otherwise
 
 sub new {
     my ($class, %with) = @_;
-    return bless { %with, cut => 0, refused => 0, slowest => 0, asked => 0 }, $class;
+    return bless { patience => $PATIENCE, %with, cut => 0, refused => 0, slowest => 0, asked => 0 }, $class;
 }
 
 # The answer; or nothing, where the connection was cut and `once` is set.
@@ -33,7 +33,7 @@ sub ask {
     $self->{asked}++;
     my $answer;
     until ($answer = $self->attempt($bytes)) {
-        die "stuck: no answer to $method $path in $PATIENCE seconds\n" if time - $begun > $PATIENCE;
+        die "stuck: no answer to $method $path in $self->{patience} seconds\n" if time - $begun > $self->{patience};
         last if $self->{once};
     }
     my $took = time - $begun;
@@ -59,7 +59,7 @@ sub tell {
 }
 sub hear {
     my ($self) = @_;
-    my $answer = read_answer($self->{socket});
+    my $answer = $self->read_answer;
     delete $self->{socket} if !$answer || ($answer->{headers}{connection}[0] // '') =~ /close/i;
     return $answer;
 }
@@ -83,7 +83,7 @@ sub attempt {
     my $was_open = $self->{socket};
     my $socket = $self->connection or return;
     if (defined syswrite $socket, $bytes) {
-        my $answer = read_answer($socket);
+        my $answer = $self->read_answer;
         delete $self->{socket} if !$answer || ($answer->{headers}{connection}[0] // '') =~ /close/i;
         return $answer if $answer;
     }
@@ -94,10 +94,11 @@ sub attempt {
 }
 
 sub read_answer {
-    my ($socket) = @_;
+    my ($self) = @_;
+    my $socket = $self->{socket};
     my $select = IO::Select->new($socket);
     my ($text, $answer) = ('');
-    my $end = time + $PATIENCE;
+    my $end = time + $self->{patience};
     while (time < $end) {
         $select->can_read($end - time) or next;     # a signal to this process is not the server's doing
         my $got = sysread $socket, $text, 65536, length $text;

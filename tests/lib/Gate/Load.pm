@@ -44,7 +44,7 @@ sub work {
     my $stopped = 0;
     local $SIG{TERM} = sub { $stopped = 1 };
     srand $$;
-    my $client = Gate::Client->new(port => $with{port});
+    my $client = Gate::Client->new(port => $with{port}, $with{patience} ? (patience => $with{patience}) : ());
     my %wrong;
     my $begun = time;
     for (my $round = 1; !$stopped && $round <= ($with{rounds} // 9e15); $round++) {

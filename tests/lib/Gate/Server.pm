@@ -21,13 +21,13 @@ use Time::HiRes qw(sleep time);
 use Apache::Test ();
 use Gate::Log ();
 
-my $DEADLINE = 30;              # seconds that a server may take to come or to go
+my $PATIENCE = 30;              # seconds that a server may take to come or to go; `patience` says otherwise
 
 sub new {
     my ($class, %with) = @_;
     my $vars = Apache::Test::vars();
     my $self = bless {
-        %with, httpd => $vars->{httpd}, mpm => $vars->{mpm}, owner => $$, begun => 0, seen => 0,
+        httpd => $vars->{httpd}, patience => $PATIENCE, %with, mpm => $vars->{mpm}, owner => $$, begun => 0, seen => 0,
         log_from => 0, dir => "$vars->{stage}/servers/$with{name}",
     }, $class;
     mkdir "$vars->{stage}/servers";
@@ -127,7 +127,7 @@ sub pid { my ($self) = @_; my ($pid) = slurp("$self->{dir}/pid") =~ /^(\d+)/; re
 # Until the server says once more that it has begun.
 sub await_begin {
     my ($self) = @_;
-    my $end = time + $DEADLINE;
+    my $end = time + $self->{patience};
     until ($self->begins > $self->{begun}) {
         die "the server has not begun: ", slurp("$self->{dir}/error_log"), "\n" if time > $end;
         sleep 0.01;
@@ -156,7 +156,16 @@ sub stop {
     my ($self) = @_;
     my $pid = $self->pid;
     kill TERM => $pid;
-    await_end($pid);
+    $self->await_end($pid);
+    return $self;
+}
+
+# Stops when everybody has been served, and waits for that.
+sub leave {
+    my ($self) = @_;
+    my $pid = $self->pid;
+    kill WINCH => $pid;
+    $self->await_end($pid);
     return $self;
 }
 
@@ -165,14 +174,14 @@ sub kill_all {
     my ($self) = @_;
     my @all = ($self->pid, $self->children);
     kill KILL => $_ for @all;
-    await_end($_) for @all;
+    $self->await_end($_) for @all;
     unlink "$self->{dir}/pid";
     return $self;
 }
 
 sub await_end {
-    my ($pid) = @_;
-    my $end = time + $DEADLINE;
+    my ($self, $pid) = @_;
+    my $end = time + $self->{patience};
     while (slurp("/proc/$pid/stat") =~ /\) [^Z]/) {
         die "process $pid does not go\n" if time > $end;
         sleep 0.01;
