@@ -147,7 +147,8 @@ analyze:
 build-analyze/%.o: COMPILE_FOR = -Isrc $(INC_APR) $(INC_HTTPD) $(shell $(PKG_CONFIG) --cflags $(LIBS)) -std=gnu11 $(WARN)
 build-analyze/%.o: %.c Makefile .clang-tidy
 	@mkdir -p $(@D)
-	gcc $(COMPILE_FOR) -O1 -fanalyzer -Werror -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.checked $<
+	@echo $<
+	@gcc $(COMPILE_FOR) -O1 -fanalyzer -Werror -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.checked $<
 	@clang $(COMPILE_FOR) -Wconversion -Werror -fsyntax-only $<
 	@clang-tidy --quiet $< -- $(COMPILE_FOR) 2>$@.said || { cat $@.said; false; }
 	@mv $@.checked $@

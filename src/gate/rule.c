@@ -668,7 +668,7 @@ const char *gate_rule_auth_age(apr_pool_t *p, const char *const *words, const ga
 const char *gate_rule_seen(const gate_rule *rule, const gate_identity *identity, apr_pool_t *p)
 {
     gate_claim_note note = {.pool = p, .len = 0};
-    if (gate_rule_step_up(rule))
+    if (gate_step_up_is_asked(&rule->step_up))
         return NULL;
     rule->describe(&note, rule, identity);
     return gate_note_end(&note);
@@ -677,7 +677,7 @@ const char *gate_rule_seen(const gate_rule *rule, const gate_identity *identity,
 gate_reason gate_rule_check(const gate_rule *rule, const gate_identity *identity,
                             gate_rule_time time, apr_pool_t *p, const char **detail)
 {
-    if (gate_rule_step_up(rule))
+    if (gate_step_up_is_asked(&rule->step_up))
         return gate_step_up_check(&rule->step_up, identity, time.now, time.skew, p, detail);
     const gate_reason reason = rule->check(rule, identity);
     if (reason == GATE_OK || !detail)

@@ -172,17 +172,22 @@ sub leave {
 # As the system's manager would: first the parent, then whoever is left.
 sub kill_all {
     my ($self) = @_;
-    my @all = ($self->pid, $self->children);
+    my $pid = $self->pid;
+    kill STOP => $pid;                  # or there may be one more
+    $self->await_end($pid, 'T');
+    my @all = ($pid, split ' ', slurp("/proc/$pid/task/$pid/children"));
     kill KILL => $_ for @all;
     $self->await_end($_) for @all;
     unlink "$self->{dir}/pid";
     return $self;
 }
 
+# Until it is gone, or in that state.
 sub await_end {
-    my ($self, $pid) = @_;
+    my ($self, $pid, $state) = @_;
+    $state //= 'Z';
     my $end = time + $self->{patience};
-    while (slurp("/proc/$pid/stat") =~ /\) [^Z]/) {
+    while (slurp("/proc/$pid/stat") =~ /\) [^$state]/) {
         die "process $pid does not go\n" if time > $end;
         sleep 0.01;
     }
