@@ -95,6 +95,7 @@ Use Gate trial    $OP        web  "OIDCGateMethods code bearer"
 Use Gate query    $OP        web  "OIDCGateMethods bearer"
 Use Gate proxied  $OP/proxied web "OIDCGateHTTP proxy=http://127.0.0.1:@{[port('spare')]} proxy-auth=file:$KEYS/secrets-proxy"
 Use Gate explain  $OP        web  "SetHandler oidc-gate-explain"
+Use Gate status   $OP        web  "SetHandler oidc-gate-status"
 <Location /api>
     OIDCGateAudience api://default
     OIDCGateHeader X-Assertion "%{assertion:https://orders.example.com}"
@@ -157,7 +158,8 @@ row 'people sign in, in each way; and do not' => sub {
     refused browse(watched(), $step->{callback}->request->uri), 400, 'what a browser brings that has not begun it';
     my $ua = watched();
     my $back = at_provider($ua, start_login($ua, '/app/x'))->header('Location');
-    $op->fault(token => status => 400, json => { error => 'invalid_grant', error_description => 'no' });
+    my ($code) = $back =~ /[?&]code=([^&]+)/;
+    $op->fault(token => status => 400, json => { error => 'invalid_grant', error_description => "no such code: $code" });
     refused browse($ua, $back), 400, 'a code that the provider does not take';
     $op->honest;
     for my $lie ([id_token => set => { nonce => 'other' }], [id_token => alg => 'none'], [token => drop => ['id_token']],
@@ -219,7 +221,8 @@ row 'a gate on trial says what it would do, and why is explained, without them' 
     for my $path (qw(/app/x /told/x /api/x /query/x /asked/x /batch/x /proxied/x)) {
         post($person, '/explain', [path => $path, @$_]) for [], [token => $token], [token => forged($token)], [token => $token, ask => 'yes'];
     }
-    get($person, $_) for qw(/oidc-gate/whoami /oidc-gate/jwks /server-status /server-status?auto);
+    get($person, $_) for qw(/oidc-gate/whoami /oidc-gate/jwks /server-status /server-status?auto /status?json /status?metrics);
+    status_is browse($person, '/status'), 200, 'the page with counts';
     hear_backend();
 };
 
