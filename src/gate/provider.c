@@ -8,7 +8,6 @@
 
 #include "base/json.h"
 #include "base/pack.h"
-#include "gate/echo.h"
 #include "gate/flight.h"
 
 /* The two documents that a provider publishes. Each lives in the store, sealed, for all processes,
@@ -548,15 +547,10 @@ static gate_reason ask_now(const gate_request *q, gate_world *w, gate_provider *
                            gate_answer *answer, const char **detail)
 {
     gate_question counted = *question;
-    gate_reason reason;
 
     counted.counted_as = provider->options.counted_as * GATE_CALL_KINDS + (int)endpoint;
     ++*q->provider_calls;
-    reason =
-        w->fetch(w->fetch_context, q->pool, &counted, &provider->options.limits, answer, detail);
-    if (reason == GATE_OK)
-        gate_echo_blot(q->pool, question, answer);
-    return reason;
+    return w->fetch(w->fetch_context, q->pool, &counted, &provider->options.limits, answer, detail);
 }
 
 gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provider *provider,
