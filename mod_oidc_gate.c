@@ -19,6 +19,7 @@
 #include "httpd/module.h"
 #include "httpd/own_cookies.h"
 #include "httpd/preflight.h"
+#include "httpd/probe.h"
 #include "httpd/runtime.h"
 
 static void hook_start(void)
@@ -27,6 +28,8 @@ static void hook_start(void)
     ap_hook_pre_config(gate_register_rules, NULL, NULL, APR_HOOK_LAST);
     /* Here `apachectl configtest` comes by too. */
     ap_hook_check_config(gate_config_check, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Behind everybody's, where `apachectl -t -D OIDC_GATE_PROBE` says so: asks the providers. */
+    ap_hook_check_config(gate_probe_config, NULL, NULL, APR_HOOK_REALLY_LAST);
     /* While expressions are read: ours has a name of its own. */
     ap_hook_expr_lookup(gate_expr_lookup, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(gate_runtime_start, NULL, NULL, APR_HOOK_MIDDLE);

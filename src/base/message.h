@@ -23,6 +23,7 @@ typedef struct gate_answer {
     const char *content_type; /* without parameters, lower case; "" where none was sent */
     apr_int64_t retry_after;  /* seconds; -1 where not said */
     gate_span body;
+    apr_int64_t date;         /* seconds since 1970, by the clock there; 0 where not said */
 } gate_answer;
 
 #endif

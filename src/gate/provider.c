@@ -586,15 +586,12 @@ static gate_client_auth_set offers_at(const gate_metadata *metadata, gate_endpoi
     return metadata->token_auth;
 }
 
-static gate_reason choose_auth(const gate_request *q, gate_world *w, gate_provider *provider,
-                               gate_endpoint endpoint, gate_client *client, const char **detail)
+gate_reason gate_provider_client(const gate_metadata *metadata, const gate_settings *s,
+                                 gate_endpoint endpoint, gate_client *client, const char **detail)
 {
-    const gate_metadata *metadata;
-    gate_reason reason = gate_provider_metadata(q, w, provider, &metadata, detail);
-
-    if (reason != GATE_OK)
-        return reason;
-    if (gate_client_auth_choose(offers_at(metadata, endpoint), client->secret.ptr != NULL,
+    *client = s->client;
+    if (s->client_auth_given ||
+        gate_client_auth_choose(offers_at(metadata, endpoint), client->secret.ptr != NULL,
                                 &client->method))
         return GATE_OK;
     *detail =
@@ -606,13 +603,17 @@ gate_reason gate_provider_question(const gate_request *q, gate_world *w, const g
                                    gate_endpoint endpoint, gate_form *form, gate_question *question,
                                    const char **detail)
 {
-    gate_client client = s->client;
+    static const gate_metadata none = {.issuer = NULL};
+    const gate_metadata *metadata = &none;
+    gate_client client;
     gate_reason reason;
 
     *question = (gate_question){.accept = "application/json", .form = form};
     reason = gate_provider_endpoint(q, w, s->provider, endpoint, &question->url, detail);
     if (reason == GATE_OK && !s->client_auth_given)
-        reason = choose_auth(q, w, s->provider, endpoint, &client, detail);
+        reason = gate_provider_metadata(q, w, s->provider, &metadata, detail);
+    if (reason == GATE_OK)
+        reason = gate_provider_client(metadata, s, endpoint, &client, detail);
     if (reason == GATE_OK)
         gate_client_authenticate(q->pool, question, &client);
     return reason;

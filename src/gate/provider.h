@@ -75,6 +75,11 @@ gate_reason gate_provider_question(const gate_request *q, gate_world *w, const g
                                    gate_endpoint endpoint, gate_form *form, gate_question *question,
                                    const char **detail);
 
+/* How the gate says who it is at an endpoint of a provider with these metadata: as configured, or
+ * by the best of what is offered there. IDP_UNSUITABLE where there is none. */
+gate_reason gate_provider_client(const gate_metadata *metadata, const gate_settings *s,
+                                 gate_endpoint endpoint, gate_client *client, const char **detail);
+
 /* Both at once. */
 gate_reason gate_provider_post(const gate_request *q, gate_world *w, const gate_settings *s,
                                gate_endpoint endpoint, gate_form *form, gate_answer *answer,

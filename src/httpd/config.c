@@ -486,6 +486,21 @@ const gate_server_options *gate_config_options(void)
     return &gate_configuration->options;
 }
 
+void gate_config_each_settings(void (*visit)(const gate_settings *settings, void *context),
+                               void *context)
+{
+    gate_registry *registry = gate_configuration;
+
+    for (apr_hash_index_t *at = apr_hash_first(registry->pool, registry->merged); at;
+         at = apr_hash_next(at)) {
+        gate_dir *dir = apr_hash_this_val(at);
+        const gate_compiled *compiled = atomic_load(&dir->compiled);
+
+        if (compiled && compiled->settings)
+            visit(compiled->settings, context);
+    }
+}
+
 /* --- providers --- */
 
 static bool same_text(const char *a, const char *b)

@@ -61,6 +61,11 @@ typedef struct gate_server_options {
 
 const gate_server_options *gate_config_options(void);
 
+/* Calls visit for the settings of each place that was foreseen when the configuration was read; in
+ * no particular order. */
+void gate_config_each_settings(void (*visit)(const gate_settings *settings, void *context),
+                               void *context);
+
 /* Calls visit for each provider of the configuration. */
 void gate_config_each_provider(void (*visit)(gate_provider *provider, void *context),
                                void *context);

@@ -266,6 +266,21 @@ int gate_runtime_start(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+bool gate_runtime_bare(apr_pool_t *p, gate_world *w)
+{
+    gate_json_setup();
+    if (gate_fetch_setup() != APR_SUCCESS)
+        return false;
+    *w = (gate_world){
+        .fetch = fetch,
+        .fetch_context = gate_fetcher_make(p),
+        .random = gate_random_bytes,
+        .clock = clock_now,
+        .pause = pause_for,
+    };
+    return w->fetch_context != NULL;
+}
+
 /* --- each child --- */
 
 /* What the watchdog asks for has no request behind it. */

@@ -21,6 +21,10 @@ int gate_runtime_watch(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 /* The child_init hook. */
 void gate_runtime_child(apr_pool_t *pchild, server_rec *main_server);
 
+/* A world that can ask providers, and knows the time: for `apachectl -t`, where nothing else is
+ * started. It lives in p. False: there is no memory for it. */
+bool gate_runtime_bare(apr_pool_t *p, gate_world *w);
+
 /* How full the region is that keeps records of a kind. False: there is no store on this machine. */
 bool gate_runtime_usage(gate_store_kind kind, gate_shm_usage *usage);
 

@@ -39,6 +39,7 @@
 #define BUFFER_KEPT_BYTES    (64 * 1024)
 #define CONTENT_TYPE_MAX     128
 #define RETRY_AFTER_MAX      86400
+#define DATE_MAX_BYTES       64
 #define DETAIL_PATH_BYTES    96
 #define DETAIL_MESSAGE_BYTES 160
 
@@ -64,6 +65,7 @@ typedef struct transfer {
     const gate_fetch_limits *limits;
     apr_size_t body_bytes, header_bytes;
     bool has_headers;    /* all of them: the empty line behind them came */
+    apr_int64_t date;    /* gate_answer.date */
     const char *refusal; /* why a callback broke the transfer off; NULL: none did */
     int sendings;        /* how often the request went out, or was about to */
     long sent_before;    /* bytes that were out before the first of them: a proxy's CONNECT */
@@ -142,6 +144,19 @@ static void note_keep_alive(handle *h, gate_span parameters)
     }
 }
 
+/* "Thu, 26 Nov 2026 04:09:19 GMT" (RFC 9110 section 5.6.7); 0 for what is none. */
+static apr_int64_t read_date(gate_span text)
+{
+    char date[DATE_MAX_BYTES];
+    time_t seconds;
+    if (text.len >= sizeof date)
+        return 0;
+    memcpy(date, text.ptr, text.len);
+    date[text.len] = '\0';
+    seconds = curl_getdate(date, NULL);
+    return seconds > 0 ? (apr_int64_t)seconds : 0;
+}
+
 static size_t take_header(char *bytes, size_t size, size_t count, void *data)
 {
     transfer *t = data;
@@ -154,13 +169,19 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *data)
     while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
         line.len--;
     /* libcurl is content with an answer that ends within its headers. */
-    if (gate_span_starts(line, "HTTP/"))
+    if (gate_span_starts(line, "HTTP/")) {
         t->has_headers = false;
+        t->date = 0;
+    }
     if (!line.len)
         t->has_headers = true;
     gate_span name;
-    if (gate_span_cut(&line, ':', &name) && gate_span_equal_nocase(name, GATE_SPAN("keep-alive")))
+    if (!gate_span_cut(&line, ':', &name))
+        return size * count;
+    if (gate_span_equal_nocase(name, GATE_SPAN("keep-alive")))
         note_keep_alive(t->by, line);
+    else if (gate_span_equal_nocase(name, GATE_SPAN("date")))
+        t->date = read_date(gate_span_trim(line));
     return size * count;
 }
 
@@ -436,6 +457,7 @@ static bool read_answer(apr_pool_t *p, const transfer *t, gate_answer *answer)
     answer->retry_after = retry_after <= 0                ? -1
                           : retry_after < RETRY_AFTER_MAX ? retry_after
                                                           : RETRY_AFTER_MAX;
+    answer->date = t->date;
     answer->body.ptr = apr_pstrmemdup(p, t->body_bytes ? t->by->buffer : "", t->body_bytes);
     answer->body.len = t->body_bytes;
     gate_wipe_with(p, answer->body);

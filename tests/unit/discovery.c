@@ -25,7 +25,7 @@ static const char *const members[GATE_ENDPOINT_COUNT] = {
 static gate_reason read_document(const char *text, bool allow_http, gate_metadata **metadata,
                                  const char **detail)
 {
-    gate_answer answer = {200, "application/json", -1, gate_span_of(text)};
+    gate_answer answer = {200, "application/json", -1, gate_span_of(text), 0};
     *metadata = NULL;
     return gate_metadata_read(p, &answer, ISSUER, allow_http, metadata, detail);
 }
@@ -251,7 +251,7 @@ static void test_statuses(void)
         gate_metadata *metadata = NULL;
         const char *detail = NULL;
         gate_answer answer = {statuses[i], "application/json", -1,
-                              GATE_SPAN("{\"issuer\":\"" ISSUER "\"}")};
+                              GATE_SPAN("{\"issuer\":\"" ISSUER "\"}"), 0};
         ok(gate_metadata_read(p, &answer, ISSUER, false, &metadata, &detail) == GATE_IDP_ERROR &&
                !metadata,
            "a document with status %d is none", statuses[i]);

@@ -180,6 +180,9 @@ static void test_answer_members(void)
     gate_fetcher *fetcher = gate_fetcher_make(p);
     ok(get(fetcher, "/busy").answer.retry_after == 7, "the time to wait is read");
     ok(get(fetcher, "/busy-forever").answer.retry_after == 86400, "... and bounded");
+    ok(get(fetcher, "/dated").answer.date == 1750000000, "the time that it is there is read");
+    ok(get(fetcher, "/misdated").answer.date == 0, "... where it is a time");
+    ok(get(fetcher, "/ok").answer.date == 0, "... and said");
     is(get(fetcher, "/bytes").answer.content_type, "", "no type is an empty type");
     is(get(fetcher, "/odd-type").answer.content_type, "", "so is one with a control character");
     outcome o = get(fetcher, "/bytes");

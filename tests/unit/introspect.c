@@ -91,7 +91,7 @@ static void test_answers(void)
         const char *detail = NULL;
         apr_int64_t expires = 7;
         gate_answer answer = {answers[i].status, "application/json", -1,
-                              gate_span_of(answers[i].body)};
+                              gate_span_of(answers[i].body), 0};
         gate_reason reason = gate_introspection_read(p, &answer, &want, &claims, &expires, &detail);
         is(gate_reason_name(reason), gate_reason_name(answers[i].reason), "%s", answers[i].name);
         ok(reason == GATE_OK ? claims && expires == answers[i].expires : !claims && detail,
@@ -107,7 +107,7 @@ static void test_wants(void)
     apr_int64_t expires;
     const gate_introspection_want any = {.now = NOW, .skew = 30};
     gate_answer answer = {200, "application/json", -1,
-                          GATE_SPAN("{\"active\":true,\"iss\":\"x\",\"aud\":\"y\"}")};
+                          GATE_SPAN("{\"active\":true,\"iss\":\"x\",\"aud\":\"y\"}"), 0};
     ok(gate_introspection_read(p, &answer, &any, &claims, &expires, NULL) == GATE_OK,
        "issuer and audience are compared only where they are wanted");
     ok(gate_introspection_read(p, &answer, &want, &claims, &expires, NULL) == GATE_BAD_ISSUER,
@@ -126,7 +126,7 @@ static void test_secrets(void)
             const json_t *claims;
             apr_int64_t expires;
             const char *detail = NULL;
-            gate_answer answer = {status, "text/plain", -1, gate_span_of(bodies[i])};
+            gate_answer answer = {status, "text/plain", -1, gate_span_of(bodies[i]), 0};
             gate_introspection_read(p, &answer, &want, &claims, &expires, &detail);
             ok(detail && !strstr(detail, "Splx"), "no secret is said: %s", detail);
         }

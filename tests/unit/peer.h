@@ -107,6 +107,17 @@ static bool peer_busy(peer_connection *c)
     return peer_say(c, "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n");
 }
 
+static bool peer_dated(peer_connection *c)
+{
+    return peer_answer(c, "Date: Sun, 15 Jun 2025 15:06:40 GMT\r\n", "x");
+}
+
+static bool peer_misdated(peer_connection *c)
+{
+    return peer_answer(
+        c, "date: sometime after the middle of the month, or rather later than that\r\n", "x");
+}
+
 static bool peer_busy_forever(peer_connection *c)
 {
     return peer_say(c,
@@ -302,6 +313,8 @@ static const struct {
     {"/redirect", peer_redirect},
     {"/unauthorized", peer_unauthorized},
     {"/busy", peer_busy},
+    {"/dated", peer_dated},
+    {"/misdated", peer_misdated},
     {"/busy-forever", peer_busy_forever},
     {"/bytes", peer_bytes},
     {"/exact", peer_exact},

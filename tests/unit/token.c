@@ -14,7 +14,7 @@ static apr_pool_t *p;
 
 static gate_answer answered(int status, const char *body)
 {
-    return (gate_answer){status, "application/json", -1, gate_span_of(body)};
+    return (gate_answer){status, "application/json", -1, gate_span_of(body), 0};
 }
 
 static void test_forms(void)

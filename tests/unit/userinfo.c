@@ -60,8 +60,8 @@ static void test_answers(void)
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         const json_t *claims = NULL;
         const char *detail = NULL;
-        gate_answer answer = {answers[i].status, answers[i].type, -1,
-                              gate_span_of(answers[i].body)};
+        gate_answer answer = {answers[i].status, answers[i].type, -1, gate_span_of(answers[i].body),
+                              0};
         gate_reason reason = gate_userinfo_read(p, &answer, GATE_SPAN("alice"), &claims, &detail);
         is(gate_reason_name(reason), gate_reason_name(answers[i].reason), "%s", answers[i].name);
         ok(reason == GATE_OK ? claims != NULL : !claims && detail && *detail,
@@ -74,8 +74,8 @@ static void test_answers(void)
 static void test_no_subject(void)
 {
     const json_t *claims = NULL;
-    gate_answer without = {200, "application/json", -1, GATE_SPAN("{}")};
-    gate_answer empty = {200, "application/json", -1, GATE_SPAN("{\"sub\":\"\"}")};
+    gate_answer without = {200, "application/json", -1, GATE_SPAN("{}"), 0};
+    gate_answer empty = {200, "application/json", -1, GATE_SPAN("{\"sub\":\"\"}"), 0};
     ok(gate_userinfo_read(p, &without, (gate_span){NULL, 0}, &claims, NULL) ==
            GATE_SUBJECT_MISMATCH,
        "no subject is not the same as no subject");

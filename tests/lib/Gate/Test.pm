@@ -447,8 +447,9 @@ sub deny_line {
 # --- configurations that must, or must not, be taken ---
 
 # What `apache2 -t` says to a small server with these directives in it, and whether it is content.
+# What follows them are further words of its command line.
 sub config_output {
-    my ($directives) = @_;
+    my ($directives, @words) = @_;
     my $dir = File::Temp->newdir;
     my $server = Apache::Test::vars('serverroot');
     write_file("$dir/httpd.conf", <<"CONF");
@@ -465,7 +466,7 @@ ServerName 127.0.0.1:80
 $directives
 CONF
     my $httpd = Apache::Test::vars('httpd');
-    my $said = qx($httpd -t -f $dir/httpd.conf 2>&1);
+    my $said = qx($httpd -t @words -f $dir/httpd.conf 2>&1);
     my $fine = $? == 0;
     $said .= slurp("$dir/error_log") if -e "$dir/error_log";
     return ($fine, $said);
