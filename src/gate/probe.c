@@ -30,9 +30,22 @@ typedef struct probe {
     gate_metadata metadata;
 } probe;
 
+/* A provider may say back what it was told (detail.h hides what looks like a secret; this one is
+ * known). */
+static bool has_secret(const probe *b, const char *text)
+{
+    const gate_span secret = b->s->client.secret;
+
+    return secret.len && memmem(text, strlen(text), secret.ptr, secret.len);
+}
+
 static void find(probe *b, gate_verdict verdict, const char *what, const char *text,
                  const char *remedy)
 {
+    if (!text)
+        text = "-";
+    else if (has_secret(b, text))
+        text = "what the provider says has the client's secret in it, and is not shown";
     APR_ARRAY_PUSH(b->findings, gate_finding) = (gate_finding){verdict, what, text, remedy};
 }
 

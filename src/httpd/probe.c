@@ -103,9 +103,8 @@ static int print(apr_pool_t *p, const gate_settings *client, const apr_array_hea
     for (int i = 0; i < findings->nelts; i++) {
         const gate_finding *found = &APR_ARRAY_IDX(findings, i, gate_finding);
 
-        printf("  %-5s  %s: %s%s%s\n", verdicts[found->verdict], found->what,
-               found->text ? found->text : "-", found->remedy ? ". Remedy: " : "",
-               found->remedy ? found->remedy : "");
+        printf("  %-5s  %s: %s%s%s\n", verdicts[found->verdict], found->what, found->text,
+               found->remedy ? ". Remedy: " : "", found->remedy ? found->remedy : "");
         failures += found->verdict == GATE_FAILS;
     }
     return failures;

@@ -192,6 +192,21 @@ static void test_secret(void)
     }
 }
 
+static void test_echo(void)
+{
+    const char *secret;
+
+    begin(CODE);
+    secret = gate_span_dup(the.pool, the.app.client.secret);
+    op.at[OP_TOKEN].status = 401;
+    op.at[OP_TOKEN].body =
+        apr_pstrcat(the.pool, "{\"error\":\"invalid_client\",\"error_description\":\"not ", secret,
+                    "!\"}", NULL);
+    probe();
+    ok(is_found("client authentication", GATE_FAILS), "a provider that says our secret back");
+    ok(!strstr(found("client authentication")->text, secret), "is not repeated");
+}
+
 int main(void)
 {
     test_well();
@@ -201,5 +216,6 @@ int main(void)
     test_wishes();
     test_configured();
     test_secret();
+    test_echo();
     return tap_done();
 }
