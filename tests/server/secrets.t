@@ -268,7 +268,7 @@ row 'a configuration that is wrong is told without what is secret in it' => sub 
         ok !$fine, 'refused: ' . $line =~ s/\Q$secret\E/.../gr;
         saw("a configuration with $line" =~ s/\Q$secret\E/.../gr, $said);
     }
-    for my $what (qw(DUMP_VHOSTS DUMP_RUN_CFG DUMP_MODULES DUMP_INCLUDES)) {
+    for my $what (qw(DUMP_VHOSTS DUMP_RUN_CFG DUMP_MODULES DUMP_INCLUDES OIDC_GATE_PROBE)) {
         my $httpd = Apache::Test::vars('httpd');
         saw("-D $what", scalar qx($httpd -t -D $what -f $DIR/httpd.conf 2>&1));
     }
