@@ -4,6 +4,8 @@
 # SetHandler oidc-gate-status: how the gate is doing, for people, programs and Prometheus; and what may be ordered there.
 use Gate::Test;
 
+use Gate::Server ();
+
 =httpd
 
 OIDCGateIssuer        @op@
@@ -83,6 +85,7 @@ OIDCGateHeader        X-Status-User "%{user}"
 
 my $op = provider();
 my $backend = backend();
+my $issuer = $op->issuer;
 my $alice = ua();
 expect_log qr{is not enforced \(OIDCGateEnforce Off\)};
 
@@ -237,6 +240,33 @@ row 'nobody else has that done' => sub {
     denied request($alice, PUT => '/status/known', 'Sec-Fetch-Site' => 'same-origin'), 405, 'by another method';
     calls_are $op, '';
     expect_log qr/reason=(?:config_error|cross_site|malformed_request|method_not_allowed|no_credential)/;
+};
+
+row 'a graceful restart goes on counting, also where places come and go' => sub {
+    my $at = 'http://127.0.0.1:' . port('spare');
+    my $with = sub {
+        return join "\n", "OIDCGateIssuer $issuer", 'OIDCGateClientID c-web', 'OIDCGateClientSecret s3cret-web',
+            (map { "<Location $_>\nAuthType OIDCGate\nRequire valid-user\n</Location>" } @_),
+            '<Location /status>', 'SetHandler oidc-gate-status', 'Require local', '</Location>', '';
+    };
+    my $refused = sub {
+        my ($path) = @_;
+        my ($count) = get(ua(), "$at/status?metrics")->content
+            =~ /^oidc_gate_requests_total\{location="\Q$path\E".*decision="deny",reason="no_credential"\} (\d+)$/m;
+        return $count // 0;
+    };
+    my $server = Gate::Server->new(name => 'status', port => port('spare'), directives => $with->('/one'));
+    $server->start;
+    get(ua(), "$at/one") for 1 .. 3;
+    is $refused->('/one'), 3, 'three refusals';
+    my $file = $server->dir . '/httpd.conf';
+    my $zero = "<Location /zero>\nAuthType OIDCGate\nRequire valid-user\n</Location>\n";
+    write_file($file, slurp($file) =~ s{(?=<Location /one>)}{$zero}r);
+    $server->graceful;
+    ok until_true(sub { get(ua(), "$at/zero"); $refused->('/zero') }), 'a new place is counted for itself';
+    get(ua(), "$at/one");
+    is $refused->('/one'), 4, 'and an old one goes on';
+    $server->stop;
 };
 
 done_testing;
