@@ -300,11 +300,38 @@ static void say_table(const writer *w, const family *f)
     say(w, "</table>\n");
 }
 
+/* What has one sample is a line of the first table. */
+static bool is_single(const family *f)
+{
+    return f->samples->nelts == 1 && (!f->metric->labels[0] || !f->metric->labels[1]);
+}
+
+static void say_single(const writer *w, const family *f)
+{
+    const gate_sample *sample = &APR_ARRAY_IDX(f->samples, 0, gate_sample);
+
+    say_cell(w, "<tr><th scope=\"row\">", f->metric->help, "</th>");
+    say_cell(w, "<td>", f->metric->labels[0] ? sample->labels[0] : "", "</td>");
+    say_cell(w, "<td>", value_text(w->pool, f->metric, sample), "</td></tr>\n");
+}
+
 const char *gate_report_html(const gate_report *report)
 {
     const writer w = writer_of(report);
 
-    for (int i = 0; i < report->families->nelts; i++)
-        say_table(&w, &APR_ARRAY_IDX(report->families, i, family));
+    say(&w, "<table>\n");
+    for (int i = 0; i < report->families->nelts; i++) {
+        const family *f = &APR_ARRAY_IDX(report->families, i, family);
+
+        if (is_single(f))
+            say_single(&w, f);
+    }
+    say(&w, "</table>\n");
+    for (int i = 0; i < report->families->nelts; i++) {
+        const family *f = &APR_ARRAY_IDX(report->families, i, family);
+
+        if (!is_single(f))
+            say_table(&w, f);
+    }
     return written(&w);
 }

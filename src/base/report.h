@@ -54,7 +54,7 @@ void gate_report_add(gate_report *report, const gate_metric *metric, gate_sample
  * label is no UTF-8. */
 const char *gate_report_prometheus(const gate_report *report);
 const char *gate_report_json(const gate_report *report);
-/* A table for each metric. */
+/* A table for each metric; those of one sample and one label at most share the first. */
 const char *gate_report_html(const gate_report *report);
 
 #endif

@@ -100,6 +100,9 @@ static void test_units(void)
     html = gate_report_html(report);
     ok(strstr(html, "<td>1 KiB</td>") && strstr(html, "<td>32.0 MiB</td>"), "bytes for people");
     ok(strstr(html, "<td>Sun, 15 Jun 2025 15:06:40 GMT</td>"), "a date for people");
+    ok(strstr(html, "<tr><th scope=\"row\">Since.</th><td></td><td>Sun"),
+       "one number is one line, for people");
+    ok(strstr(html, "<caption>Held.</caption>"), "several are a table");
     ok(strstr(gate_report_prometheus(report), "since 1750000000\n"), "and a number for programs");
 }
 
