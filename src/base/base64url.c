@@ -111,6 +111,14 @@ bool gate_base64url_decode(apr_pool_t *p, gate_span text, gate_span *bytes)
     return decode(p, &url_safe, text, bytes);
 }
 
+bool gate_base64url_is(gate_span text)
+{
+    unsigned all = IS_LETTER;
+    for (size_t i = 0; i < text.len; i++)
+        all &= url_safe.values[(unsigned char)text.ptr[i]];
+    return all;
+}
+
 const char *gate_base64_encode(apr_pool_t *p, gate_span bytes)
 {
     return encode(p, &standard, bytes);

@@ -15,6 +15,9 @@ const char *gate_base64url_encode(apr_pool_t *p, gate_span bytes);
  * empty bytes. */
 bool gate_base64url_decode(apr_pool_t *p, gate_span text, gate_span *bytes);
 
+/* Whether all of it are letters of that alphabet. Of an empty text, they are. */
+bool gate_base64url_is(gate_span text);
+
 /* Padded standard base64, as HTTP Basic has it (RFC 7617). */
 const char *gate_base64_encode(apr_pool_t *p, gate_span bytes);
 

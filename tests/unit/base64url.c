@@ -25,6 +25,24 @@ static const struct pair {
     {GATE_SPAN("\xff\xff\xff\xff"), "_____w", "/////w=="},
 };
 
+/* One letter, or none: what decodes four times over is a letter. */
+static void letters(apr_pool_t *p)
+{
+    unsigned wrong = 0;
+    gate_span got;
+    for (int c = 0; c < 256; c++) {
+        const char text[] = {'A', (char)c, 'z', (char)c, '_', (char)c, '-', (char)c};
+        const gate_span whole = {text, sizeof text};
+        wrong += gate_base64url_is(whole) != gate_base64url_decode(p, whole, &got);
+    }
+    ok(wrong == 0, "a letter is what decodes");
+    ok(gate_base64url_is(GATE_SPAN("")) && gate_base64url_is(GATE_SPAN("A")),
+       "nothing but letters, however many");
+    ok(!gate_base64url_is(GATE_SPAN("AAAA.")) && !gate_base64url_is(GATE_SPAN("=AAA")) &&
+           !gate_base64url_is(((gate_span){"AA\0A", 4})),
+       "wherever what is none stands");
+}
+
 static void vectors(apr_pool_t *p)
 {
     gate_span got;
@@ -111,6 +129,7 @@ int main(void)
     apr_pool_t *p;
     apr_initialize();
     apr_pool_create(&p, NULL);
+    letters(p);
     vectors(p);
     refusals(p);
     uniqueness(p);
