@@ -3,6 +3,7 @@
 /* mod_oidc_gate.c - the table of contents: every hook, with the reason for its place */
 #include "httpd.h"
 #include "http_config.h"
+#include "http_connection.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_proxy.h"
@@ -16,6 +17,7 @@
 #include "httpd/expr.h"
 #include "httpd/guard.h"
 #include "httpd/headers.h"
+#include "httpd/memory.h"
 #include "httpd/module.h"
 #include "httpd/own_cookies.h"
 #include "httpd/preflight.h"
@@ -40,6 +42,8 @@ static void hook_start(void)
 /* As a request meets them. */
 static void hook_requests(void)
 {
+    /* Before HTTP/2 makes streams of a connection, which know what it brought before. */
+    ap_hook_pre_connection(gate_memory_open, NULL, NULL, APR_HOOK_MIDDLE);
     /* Before anything can believe what a stranger claims to be, on every request of the server. */
     ap_hook_post_read_request(gate_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Before mod_rewrite and mod_proxy, which make other addresses out of this one: a token in it

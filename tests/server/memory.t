@@ -6,6 +6,7 @@
 use Gate::Test;
 
 use Gate::Client ();
+use Gate::Streams ();
 
 =httpd
 
@@ -36,6 +37,23 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     Require valid-user
     OIDCGateSession idle=3s lifetime=3s
     ProxyPass @backend@
+</Location>
+
+=httpd two
+
+<IfModule http2_module>
+    Protocols h2c http/1.1
+</IfModule>
+OIDCGateIssuer        @op@
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+<Location /app>
+    AuthType OIDCGate
+    OIDCGateMethods  code bearer
+    OIDCGateAudience api://default
+    Require valid-user
+    ProxyPass @backend@
+    OIDCGateHeader X-User "%{claim:sub}"
 </Location>
 
 =cut
@@ -111,6 +129,37 @@ row 'tokens and people on one connection' => sub {
         is again('/app/x', Cookie => $alice), join(' ', ('200=alice-sub') x 3), 'his session';
     }
     expect_log qr/reason=malformed_token/;
+};
+
+row 'the streams of one HTTP/2 connection are each their own' => sub {
+    plan skip_all => 'mod_http2 does not go with this MPM' if Apache::Test::vars('mpm') eq 'prefork';
+    my %sends = (
+        'alice-sub'   => [cookie => Gate::Client->new(port => port('two'))->sign_in('/app/x', $at_provider, 'alice')],
+        'mallory-sub' => [cookie => Gate::Client->new(port => port('two'))->sign_in('/app/x', $at_provider, 'mallory')],
+        'carol-sub'   => [authorization => 'Bearer ' . $op->mint(user => 'alice', claims => { sub => 'carol-sub' })],
+        ''            => [],
+    );
+    my @in_turns = (sort keys %sends) x 8;
+    for my $at_once (1, 16) {
+        my $streams = Gate::Streams->new(port => port('two'));
+        my (@asked, @found);
+        for my $first (keys %sends) {            # what one of them brought is remembered, and others come beside it
+            my @who = (($first) x 8, @in_turns);
+            push @asked, @who;
+            while (my @some = splice @who, 0, $at_once) {
+                push @found, map { /^X-User: (\S+)/m ? $1 : /PROTECTED/ ? 'somebody' : '' }
+                    $streams->ask(map { [path => '/app/x', @{ $sends{$_} }] } @some);
+            }
+        }
+        is_deeply \@found, \@asked, "$at_once at once: each is who asked, or nobody";
+    }
+    my $streams = Gate::Streams->new(port => port('two'));
+    my @alice = @{ $sends{'alice-sub'} };
+    like +($streams->ask([path => '/app/x', @alice]))[0], qr/^X-User: alice-sub/m, 'and who' for 1 .. 3;
+    my $elsewhere = Gate::Client->new(port => port('two'));
+    $elsewhere->ask(POST => '/oidc-gate/logout', Cookie => $alice[1], 'Sec-Fetch-Site' => 'same-origin');
+    unlike $_, qr/PROTECTED/, 'has signed out elsewhere is out here' for $streams->ask(([path => '/app/x', @alice]) x 8);
+    expect_log qr/reason=session_expired/;
 };
 
 done_testing;
