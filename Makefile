@@ -4,7 +4,7 @@
 #   make demo           the gate, a real provider and a backend, to try by hand
 #   make check          every test that a change must pass; installs what it needs
 #   make SAN=1 check    the same under AddressSanitizer and UBSan
-#   make TSAN=1 check-threads   the unit tests that have threads, under ThreadSanitizer
+#   make TSAN=1 check-threads   the tests in which threads meet, under ThreadSanitizer
 #   make analyze        what gcc -fanalyzer, clang, clang-tidy and cppcheck have to say of the source: nothing
 #   make leaks          httpd under valgrind, with everybody at once: nothing lost, nothing touched amiss; and 100,000 hits
 #   make check-long     sessions under restarts, kills, floods and races, in their long forms; hours
@@ -65,9 +65,10 @@ all check-server check-server-event check-server-prefork check-server-worker: $(
 $(B)/redzones.so: $(ZONES)
 	$(CC) -shared -o $@ $<
 endif
-%/tests/redzones.o: tests/redzones.c Makefile
-	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -fPIC $(INC_APR) $(CFLAGS) $(WARN) -c -o $@ $<
+# And what tells the other sanitizer when such a piece passes from thread to thread.
+$(B)/handover.so: $(B)/tests/handover.o
+	$(CC) -shared -o $@ $<
+%/tests/redzones.o %/tests/handover.o: COMPILE = $(CC) -std=gnu11 -fPIC $(INC_APR) $(CFLAGS) $(WARN)
 
 # Only the adapter is ever shown httpd's headers.
 $(B)/mod_oidc_gate.o $(B)/src/httpd/%.o: INC_APR += $(INC_HTTPD)
@@ -135,8 +136,10 @@ check-long: $(B)/mod_oidc_gate.so
 # The tests that start threads; but store_kill steps through every instruction, of which there would be a hundred times as many.
 THREADED   := $(filter-out $(B)/unit/store_kill,\
               $(patsubst tests/unit/%.c,$(B)/unit/%,$(shell grep -l pthread_create tests/unit/*.c)))
-check-threads: $(THREADED)
+CROWDED    := memory races flood introspection client-credentials
+check-threads: $(THREADED) $(B)/mod_oidc_gate.so $(B)/handover.so
 	TSAN_OPTIONS=die_after_fork=0:halt_on_error=1 $(PROVE) -e '' $(THREADED)
+	GATE_MPM=event GATE_SO=$(B)/mod_oidc_gate.so tests/run -httpd $(CURDIR)/tests/httpd-tsan $(CROWDED:%=tests/server/%.t)
 
 # Each file by itself, so that only what has changed is looked at again. Where a checker errs, the reason stands beside what it is
 # told not to say; what is not asked of any file is here and in .clang-tidy.

@@ -200,7 +200,7 @@ static const char *open_file(const gate_line *line, const char *word, apr_file_t
 
 const char *gate_read_file(gate_line *line, const gate_slot *slot, const char *word)
 {
-    apr_file_t *file;
+    apr_file_t *file = NULL;
     const char *problem = open_file(line, word, &file);
 
     if (problem)
@@ -238,7 +238,7 @@ static const char *check_keys(const gate_line *line, const char *path, apr_file_
 
 const char *gate_read_key_set(gate_line *line, const char *path, const char **text)
 {
-    apr_file_t *file;
+    apr_file_t *file = NULL;
     const char *problem = open_file(line, path, &file);
 
     if (problem)
@@ -281,7 +281,7 @@ static const char *read_secret_file(const gate_line *line, const char *word, con
 {
     char bytes[MAX_SECRET_BYTES + 1];
     apr_size_t len = 0;
-    apr_file_t *file;
+    apr_file_t *file = NULL;
     const char *problem = open_file(line, word, &file);
 
     if (problem)
@@ -328,7 +328,7 @@ static const char *read_reference(const gate_line *line, const char *word, const
     else if (!strncasecmp(word, "env:", 4) && !(secret = getenv(word + 4)))
         problem =
             gate_complain(line, word, "there is no such variable where the server is started");
-    if (!problem && (!*secret || gate_span_has_control(gate_span_of(secret))))
+    if (!problem && (!secret || !*secret || gate_span_has_control(gate_span_of(secret))))
         problem =
             gate_complain(line, NULL, "the secret is empty, or has a control character in it");
     if (!problem)
@@ -392,7 +392,7 @@ const char *gate_read_signer(gate_line *line, const gate_slot *slot, const char 
     char bytes[MAX_SECRET_BYTES + 1];
     const char *why;
     apr_size_t len = 0;
-    apr_file_t *file;
+    apr_file_t *file = NULL;
     const char *problem = open_file(line, word, &file);
 
     if (problem)
@@ -538,7 +538,7 @@ static const char *add_bits(gate_line *line, const gate_slot *slot, unsigned bit
 
 const char *gate_read_bit(gate_line *line, const gate_slot *slot, const char *word)
 {
-    int value;
+    int value = 0;
     const char *problem = choose(line, slot, word, &value);
 
     return problem ? problem : add_bits(line, slot, (unsigned)value);
