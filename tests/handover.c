@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors
  *
- * ThreadSanitizer does not see by which atomic operations httpd and libapr hand a pool's memory from one
- * thread to another. Loaded between it and libapr, this says so: what is taken from a pool comes after
- * all that was given back.
+ * ThreadSanitizer does not see by which atomic operations httpd and libapr hand a pool's memory
+ * from one thread to another. Loaded between it and libapr, this says so: what is taken from a pool
+ * comes after all that was given back.
  */
 #include <dlfcn.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors
  *
- * AddressSanitizer watches malloc, and nearly nothing of ours comes from there. Loaded between it and
- * libapr, this gives every piece of a pool an end: the bytes behind it must not be touched.
+ * AddressSanitizer watches malloc, and nearly nothing of ours comes from there. Loaded between it
+ * and libapr, this gives every piece of a pool an end: the bytes behind it must not be touched.
  */
 #include <dlfcn.h>
 #include <stdarg.h>
