@@ -125,12 +125,13 @@ static bool probe_discovery(probe *b)
     const char *detail;
     gate_question question = {.accept = "application/json"};
     gate_answer answer;
-    gate_reason reason;
 
     b->metadata.issuer = b->options->issuer;
     if (!b->options->discovery) {
         find(b, GATE_WORKS, "discovery", "off: OIDCGateEndpoint says it all", NULL);
     } else {
+        gate_reason reason;
+
         question.url = gate_discovery_url(b->pool, b->options->issuer);
         reason = ask(b, &question, &answer, &detail);
         if (reason == GATE_OK) {

@@ -20,7 +20,6 @@ APLOG_USE_MODULE(oidc_gate);
 
 /* What is asked about is one client at one provider, for all that its places need together. */
 typedef struct collecting {
-    apr_pool_t *pool;
     apr_array_header_t *clients; /* of gate_settings */
 } collecting;
 
@@ -113,7 +112,7 @@ static int print(apr_pool_t *p, const gate_settings *client, const apr_array_hea
 int gate_probe_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *main_server)
 {
-    collecting c = {ptemp, apr_array_make(ptemp, 8, sizeof(gate_settings))};
+    collecting c = {apr_array_make(ptemp, 8, sizeof(gate_settings))};
     gate_world w;
     int failures = 0;
 
@@ -132,7 +131,7 @@ int gate_probe_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         const gate_settings *client = &APR_ARRAY_IDX(c.clients, i, gate_settings);
 
         failures += print(ptemp, client, gate_probe(ptemp, &w, client));
-        fflush(stdout);
+        (void)fflush(stdout);
     }
     if (!failures)
         return OK;

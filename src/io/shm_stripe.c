@@ -403,11 +403,14 @@ static bool discard(const gate_stripe *s, const spot *at)
 static gate_store_answer find_alive(const gate_stripe *s, const gate_stripe_wanted *wanted,
                                     spot *at)
 {
+    const gate_stripe_record *record;
+
     if (!find(s, wanted, at))
         return GATE_STORE_UNSURE;
-    if (at->me == NIL)
+    record = record_at(s, at->me);
+    if (!record)
         return GATE_STORE_ABSENT;
-    if (!gate_stripe_is_gone(record_at(s, at->me), wanted->now))
+    if (!gate_stripe_is_gone(record, wanted->now))
         return GATE_STORE_DONE;
     return discard(s, at) ? GATE_STORE_ABSENT : GATE_STORE_UNSURE;
 }
