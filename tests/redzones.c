@@ -34,6 +34,8 @@ APR_DECLARE(void *) apr_palloc(apr_pool_t *p, apr_size_t len)
 }
 
 #undef apr_pcalloc
+APR_DECLARE(void *) apr_pcalloc(apr_pool_t *p, apr_size_t len);
+
 APR_DECLARE(void *) apr_pcalloc(apr_pool_t *p, apr_size_t len)
 {
     void *at = apr_palloc(p, len);

@@ -116,7 +116,7 @@ bool gate_base64url_is(gate_span text)
     unsigned all = IS_LETTER;
     for (size_t i = 0; i < text.len; i++)
         all &= url_safe.values[(unsigned char)text.ptr[i]];
-    return all;
+    return all != 0;
 }
 
 const char *gate_base64_encode(apr_pool_t *p, gate_span bytes)
