@@ -169,7 +169,7 @@ sub stop {
     local $?;
     kill TERM => $pid;
     my $end = time + 10;
-    until (waitpid($pid, POSIX::WNOHANG()) > 0) {
+    until (waitpid $pid, POSIX::WNOHANG()) {    # ended now, or before this
         kill KILL => $pid if time > $end;
         sleep 0.05;
     }
