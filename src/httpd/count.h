@@ -12,7 +12,7 @@
 /* So that memory and the number of series stay what they are, whatever is configured and whoever
  * comes; those beyond are counted together. */
 #define GATE_COUNT_PLACES    1024
-#define GATE_COUNT_PROVIDERS 128
+#define GATE_COUNT_PROVIDERS 1024
 
 /* How a call has ended. */
 #define GATE_CALL_OUTCOMES(X)                                                      \
