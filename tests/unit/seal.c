@@ -268,6 +268,17 @@ static void comparing(void)
        "no secret equals no secret: nobody gets in with nothing");
     ok(!gate_secret_equal(absent, GATE_SPAN("")) && !gate_secret_equal(GATE_SPAN(""), absent),
        "nor an empty one");
+    char one[40], other[40];
+    bool each_counts = true;
+    memset(one, 'x', sizeof one);
+    for (size_t len = 1; len <= sizeof one; len++)
+        for (size_t at = 0; at < len; at++) {
+            memcpy(other, one, len);
+            each_counts &= gate_secret_equal((gate_span){one, len}, (gate_span){other, len});
+            other[at] ^= (char)(1 << at % 8);
+            each_counts &= !gate_secret_equal((gate_span){one, len}, (gate_span){other, len});
+        }
+    ok(each_counts, "each bit of each byte counts, whatever the length");
     char bytes[] = "secret";
     gate_wipe(bytes, sizeof bytes);
     ok(memcmp(bytes, "\0\0\0\0\0\0", sizeof bytes) == 0, "a wiped secret is gone");
