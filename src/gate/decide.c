@@ -210,8 +210,7 @@ bool gate_decide_again(const gate_request *q, const gate_settings *s, gate_world
     gate_record record;
 
     if ((believed_until && q->now >= believed_until) ||
-        w->store->get(w->store, basis->kind, &basis->key, q->now, q->pool, &record) !=
-            GATE_STORE_DONE ||
+        w->store->look(w->store, basis->kind, &basis->key, q->now, &record) != GATE_STORE_DONE ||
         record.version != basis->version)
         return false;
     return basis->kind != GATE_STORE_SESSION ||

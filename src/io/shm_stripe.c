@@ -583,8 +583,10 @@ static bool note_seen(const gate_stripe *s, uint32_t kind, uint32_t me, int64_t 
 }
 
 static gate_store_answer read_record(const gate_stripe *s, const gate_stripe_wanted *wanted,
-                                     bool take, gate_stripe_record *head, void *value, size_t room)
+                                     gate_stripe_reading how, gate_stripe_record *head, void *value,
+                                     size_t room)
 {
+    const bool take = how == GATE_STRIPE_TAKE;
     spot at;
     gate_store_answer answer = find_alive(s, wanted, &at);
 
@@ -593,10 +595,12 @@ static gate_store_answer read_record(const gate_stripe *s, const gate_stripe_wan
     copy_head(head, record_at(s, at.me));
     if (head->length > GATE_STORE_MAX_VALUE)
         return GATE_STORE_UNSURE;
-    if (head->length > room)
-        return GATE_STORE_DONE;
-    if (!copy_out(s, at.me, head->length, value))
-        return GATE_STORE_UNSURE;
+    if (how != GATE_STRIPE_LOOK) {
+        if (head->length > room)
+            return GATE_STORE_DONE;
+        if (!copy_out(s, at.me, head->length, value))
+            return GATE_STORE_UNSURE;
+    }
     if (!(take ? discard(s, &at) : note_seen(s, wanted->kind, at.me, wanted->now)))
         return GATE_STORE_UNSURE;
     if (!take)
@@ -911,9 +915,10 @@ static gate_store_answer conclude(const gate_stripe *s, gate_store_kind kind,
 }
 
 gate_store_answer gate_stripe_read(const gate_stripe *s, const gate_stripe_wanted *wanted,
-                                   bool take, gate_stripe_record *head, void *value, size_t room)
+                                   gate_stripe_reading how, gate_stripe_record *head, void *value,
+                                   size_t room)
 {
-    return conclude(s, wanted->kind, read_record(s, wanted, take, head, value, room));
+    return conclude(s, wanted->kind, read_record(s, wanted, how, head, value, room));
 }
 
 gate_store_answer gate_stripe_write(const gate_stripe *s, const gate_stripe *region,

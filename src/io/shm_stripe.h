@@ -121,10 +121,17 @@ static inline uint32_t gate_stripe_place_of(uint64_t hash, uint32_t places)
 /* All below are called under the lock. UNSURE says that the stripe was found damaged; it has been
  * mended by then. */
 
-/* Copies the record's head, and its value where that fits into `room` bytes; if it does not,
- * nothing is noted or removed. With `take` the record is gone afterwards, without it was seen. */
+typedef enum gate_stripe_reading {
+    GATE_STRIPE_GET,  /* the record was seen */
+    GATE_STRIPE_LOOK, /* it was seen; its value is left where it is */
+    GATE_STRIPE_TAKE  /* it is gone afterwards */
+} gate_stripe_reading;
+
+/* Copies the record's head, and its value where that is wanted and fits into `room` bytes; if it
+ * does not fit, nothing is noted or removed. */
 gate_store_answer gate_stripe_read(const gate_stripe *stripe, const gate_stripe_wanted *wanted,
-                                   bool take, gate_stripe_record *head, void *value, size_t room);
+                                   gate_stripe_reading how, gate_stripe_record *head, void *value,
+                                   size_t room);
 
 /* Whether what the sum over a record's head covers is as it was written. Needs no lock. */
 bool gate_stripe_has_whole_head(const gate_sum_seed *seed, const gate_stripe_record *head);

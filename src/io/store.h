@@ -75,6 +75,10 @@ struct gate_store {
     /* Reads, and notes that it was seen. record->value is copied into p. */
     gate_store_answer (*get)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
                              int64_t now, apr_pool_t *p, gate_record *record);
+    /* The same without the value, for whoever has that already and wants to know whether it still
+     * stands. record->value is empty. */
+    gate_store_answer (*look)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                              int64_t now, gate_record *record);
     /* Writes whatever was there before. *version may be NULL here and below. */
     gate_store_answer (*put)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
                              int64_t now, const gate_entry *entry, uint64_t *version);

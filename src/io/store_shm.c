@@ -57,36 +57,47 @@ static bool aim(gate_store *store, gate_store_kind kind, const gate_store_key *k
     return true;
 }
 
-/* Hands the copy over, if it is what was once written; else the stripe is damaged. */
-static gate_store_answer deliver(const target *at, apr_pool_t *p, const gate_stripe_record *head,
-                                 const void *value, bool is_in_pool, gate_record *record)
+static gate_record record_of(const gate_stripe_record *head, gate_span value)
 {
-    if (!gate_stripe_is_whole(&at->stripe->seed, head, value)) {
-        if (gate_stripe_lock(at->stripe)) {
-            gate_stripe_mend(at->stripe);
-            at->stripe->state->repaired++;
-            gate_stripe_unlock(at->stripe);
-        }
-        return GATE_STORE_UNSURE;
-    }
-    const char *bytes = "";
-    if (head->length > 0)
-        bytes = is_in_pool ? value : apr_pmemdup(p, value, head->length);
-    if (!bytes)
-        return GATE_STORE_UNSURE;
-    *record = (gate_record){
-        .value = {bytes, head->length},
+    return (gate_record){
+        .value = value,
         .version = head->version,
         .created = head->created,
         .seen = head->seen,
         .expires = head->expires,
         .idle = head->idle,
     };
+}
+
+/* What was read is not what was once written. */
+static gate_store_answer find_damaged(const gate_stripe *stripe)
+{
+    if (gate_stripe_lock(stripe)) {
+        gate_stripe_mend(stripe);
+        stripe->state->repaired++;
+        gate_stripe_unlock(stripe);
+    }
+    return GATE_STORE_UNSURE;
+}
+
+/* Hands the copy over, if it is what was once written. */
+static gate_store_answer deliver(const target *at, apr_pool_t *p, const gate_stripe_record *head,
+                                 const void *value, bool is_in_pool, gate_record *record)
+{
+    const char *bytes = "";
+
+    if (!gate_stripe_is_whole(&at->stripe->seed, head, value))
+        return find_damaged(at->stripe);
+    if (head->length > 0)
+        bytes = is_in_pool ? value : apr_pmemdup(p, value, head->length);
+    if (!bytes)
+        return GATE_STORE_UNSURE;
+    *record = record_of(head, (gate_span){bytes, head->length});
     return GATE_STORE_DONE;
 }
 
 static gate_store_answer read_value(gate_store *store, gate_store_kind kind,
-                                    const gate_store_key *key, int64_t now, bool take,
+                                    const gate_store_key *key, int64_t now, gate_stripe_reading how,
                                     apr_pool_t *p, gate_record *record)
 {
     unsigned char at_once[AT_ONCE];
@@ -100,8 +111,7 @@ static gate_store_answer read_value(gate_store *store, gate_store_kind kind,
     for (unsigned turn = 0; turn < TURNS && value; turn++) {
         if (!gate_stripe_lock(at.stripe))
             return GATE_STORE_UNSURE;
-        gate_store_answer answer =
-            gate_stripe_read(at.stripe, &at.wanted, take, &head, value, room);
+        gate_store_answer answer = gate_stripe_read(at.stripe, &at.wanted, how, &head, value, room);
         gate_stripe_unlock(at.stripe);
         if (answer != GATE_STORE_DONE)
             return answer;
@@ -116,13 +126,32 @@ static gate_store_answer read_value(gate_store *store, gate_store_kind kind,
 static gate_store_answer get(gate_store *store, gate_store_kind kind, const gate_store_key *key,
                              int64_t now, apr_pool_t *p, gate_record *record)
 {
-    return read_value(store, kind, key, now, false, p, record);
+    return read_value(store, kind, key, now, GATE_STRIPE_GET, p, record);
 }
 
 static gate_store_answer take(gate_store *store, gate_store_kind kind, const gate_store_key *key,
                               int64_t now, apr_pool_t *p, gate_record *record)
 {
-    return read_value(store, kind, key, now, true, p, record);
+    return read_value(store, kind, key, now, GATE_STRIPE_TAKE, p, record);
+}
+
+static gate_store_answer look(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                              int64_t now, gate_record *record)
+{
+    gate_stripe_record head;
+    target at;
+
+    if (!aim(store, kind, key, now, &at) || !gate_stripe_lock(at.stripe))
+        return GATE_STORE_UNSURE;
+    gate_store_answer answer =
+        gate_stripe_read(at.stripe, &at.wanted, GATE_STRIPE_LOOK, &head, NULL, 0);
+    gate_stripe_unlock(at.stripe);
+    if (answer != GATE_STORE_DONE)
+        return answer;
+    if (!gate_stripe_has_whole_head(&at.stripe->seed, &head))
+        return find_damaged(at.stripe);
+    *record = record_of(&head, (gate_span){"", 0});
+    return GATE_STORE_DONE;
 }
 
 static gate_store_answer write_value(gate_store *store, gate_store_kind kind,
@@ -194,14 +223,8 @@ static bool show(const gate_stripe *stripe, const gate_stripe_block *blocks, uin
     for (uint32_t i = 0; i < count; i++) {
         const gate_stripe_record *head = &blocks[i].head;
         const size_t len = head->length < GATE_STORE_GLANCE ? head->length : GATE_STORE_GLANCE;
-        const gate_record record = {
-            .value = {(const char *)blocks[i].bytes + sizeof(*head), len},
-            .version = head->version,
-            .created = head->created,
-            .seen = head->seen,
-            .expires = head->expires,
-            .idle = head->idle,
-        };
+        const gate_record record =
+            record_of(head, (gate_span){(const char *)blocks[i].bytes + sizeof(*head), len});
 
         if (gate_stripe_has_whole_head(&stripe->seed, head) && !visit(context, &head->key, &record))
             return false;
@@ -260,7 +283,7 @@ static apr_status_t open_store(apr_pool_t *p, const gate_segment *old,
 
     if (status != APR_SUCCESS)
         return status;
-    shm->store = (gate_store){get, put, add, replace, take, drop, each, latest};
+    shm->store = (gate_store){get, look, put, add, replace, take, drop, each, latest};
     *result = shm;
     return APR_SUCCESS;
 }

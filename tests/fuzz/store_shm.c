@@ -56,6 +56,9 @@ static void use(scene *s, unsigned verb, unsigned n, unsigned where, unsigned wi
     case 4:
         store->drop(store, kind, &key, s->now);
         break;
+    case 5:
+        store->look(store, kind, &key, s->now, &record);
+        break;
     default:
         answer = store->get(store, kind, &key, s->now, s->p, &record);
     }

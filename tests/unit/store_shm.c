@@ -99,6 +99,17 @@ static gate_store_answer get(gate_shm *shm, gate_store_kind kind, uint64_t n, in
     return answer;
 }
 
+static gate_store_answer look(gate_shm *shm, gate_store_kind kind, uint64_t n, int64_t now)
+{
+    gate_store *store = gate_shm_store(shm);
+    gate_store_key key = key_of(n);
+    gate_record record;
+
+    return store->look(store, kind, &key, now, &record);
+}
+
+typedef gate_store_answer reader(gate_shm *shm, gate_store_kind kind, uint64_t n, int64_t now);
+
 static void answered(gate_store_answer got, gate_store_answer want, const char *name)
 {
     is(answer_names[got], answer_names[want], "%s", name);
@@ -272,7 +283,7 @@ static void sizes(void)
 
 /* --- time --- */
 
-static void times(void)
+static void keep_time(reader *see, reader *then)
 {
     static const struct {
         int64_t expires;
@@ -307,11 +318,46 @@ static void times(void)
         gate_entry entry = entry_of(1000 + i, 1, 64, cases[i].expires, cases[i].idle);
         store->add(store, GATE_STORE_SESSION, &key, NOW, &entry, NULL);
         if (cases[i].seen)
-            get(shm, GATE_STORE_SESSION, 1000 + i, cases[i].seen);
-        answered(get(shm, GATE_STORE_SESSION, 1000 + i, cases[i].now), cases[i].want,
+            see(shm, GATE_STORE_SESSION, 1000 + i, cases[i].seen);
+        answered(then(shm, GATE_STORE_SESSION, 1000 + i, cases[i].now), cases[i].want,
                  cases[i].name);
     }
     in_order(shm, "odd clocks leave a store in order");
+}
+
+/* Whoever looks, has seen; and is told the same as who reads. */
+static void times(void)
+{
+    keep_time(get, get);
+    keep_time(look, get);
+    keep_time(get, look);
+}
+
+static void looking_tells_all_but_the_value(void)
+{
+    gate_shm *shm = small(pool);
+    gate_store *store = gate_shm_store(shm);
+    gate_store_key key = key_of(1);
+    gate_entry entry = entry_of(1, 1, 20000, NOW + HOUR, 60);
+    gate_record read, seen;
+    uint64_t version;
+
+    store->put(store, GATE_STORE_SESSION, &key, NOW, &entry, &version);
+    answered(store->get(store, GATE_STORE_SESSION, &key, NOW + 9, pool, &read), GATE_STORE_DONE,
+             "who reads a large value");
+    answered(store->look(store, GATE_STORE_SESSION, &key, NOW + 9, &seen), GATE_STORE_DONE,
+             "and who looks at it");
+    ok(seen.version == version && seen.created == read.created && seen.seen == read.seen &&
+           seen.expires == read.expires && seen.idle == read.idle,
+       "are told the same");
+    ok(read.value.len == 20000 && seen.value.len == 0, "but for the value");
+    store->put(store, GATE_STORE_SESSION, &key, NOW + 9, &entry, NULL);
+    store->look(store, GATE_STORE_SESSION, &key, NOW + 9, &seen);
+    ok(seen.version != version, "what was written since has another version");
+    store->drop(store, GATE_STORE_SESSION, &key, NOW + 9);
+    answered(look(shm, GATE_STORE_SESSION, 1, NOW + 9), GATE_STORE_ABSENT,
+             "what was dropped is gone");
+    answered(look(shm, GATE_STORE_KINDS, 1, NOW), GATE_STORE_UNSURE, "there is no such kind");
 }
 
 static void what_was_gone_stays_gone(void)
@@ -810,6 +856,8 @@ static unsigned use_all(gate_shm *shm, unsigned round)
             (takes ? store->take : store->get)(store, kind, &key, NOW + round, p, &record);
         if (answer == GATE_STORE_DONE)
             foreign += !is_value_of(record.value, n, NULL);
+        if ((n + round) % 7 == 0)
+            store->look(store, kind, &key, NOW + round, &record);
         if ((n + round) % 3 == 0)
             store->put(store, kind, &key, NOW + round, &entry, NULL);
         if ((n + round) % 13 == 0)
@@ -855,7 +903,11 @@ static void a_damaged_record_is_nobodys(void)
         put(shm, GATE_STORE_SESSION, 1, 1000, NOW, NOW + HOUR);
         flood(shm, GATE_STORE_SESSION, 2, 20, 100, NOW, NOW + HOUR);
         stripe->blocks->bytes[offsets[i]] ^= 4;
-        answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_UNSURE, parts[i]);
+        if (i > 0)
+            answered(look(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_DONE,
+                     "who looks does not see the value");
+        answered((i > 0 ? get : look)(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_UNSURE,
+                 parts[i]);
         answered(get(shm, GATE_STORE_SESSION, 1, NOW), GATE_STORE_ABSENT,
                  "damage is told once, then the record is gone");
         ok(usage_of(shm, GATE_STORE_SESSION).repaired == 1 &&
@@ -1417,6 +1469,7 @@ int main(void)
     verbs();
     sizes();
     times();
+    looking_tells_all_but_the_value();
     what_was_gone_stays_gone();
     strangers_push_out_nobody();
     marks_are_refused_not_forgotten();

@@ -125,6 +125,17 @@ static gate_store_answer fake_get(gate_store *store, gate_store_kind kind,
     return fake_read(fake_find(fake, kind, key, now), now, p, record);
 }
 
+static gate_store_answer fake_look(gate_store *store, gate_store_kind kind,
+                                   const gate_store_key *key, int64_t now, gate_record *record)
+{
+    fake_store *fake = (fake_store *)store;
+    gate_store_answer answer = fake_get(store, kind, key, now, fake->pool, record);
+
+    if (answer == GATE_STORE_DONE)
+        record->value = (gate_span){"", 0};
+    return answer;
+}
+
 /* Before each call that writes: whether it is to be done at all, and what is to be answered. */
 static bool fake_writes(fake_store *fake, gate_store_kind kind, bool *is_lost)
 {
@@ -269,7 +280,7 @@ static void fake_store_begin(fake_store *fake, apr_pool_t *p)
 {
     memset(fake, 0, sizeof *fake);
     fake->pool = p;
-    fake->store = (gate_store){fake_get,  fake_put,  fake_add,  fake_replace,
+    fake->store = (gate_store){fake_get,  fake_look, fake_put,  fake_add,   fake_replace,
                                fake_take, fake_drop, fake_each, fake_latest};
 }
 
