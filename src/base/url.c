@@ -185,6 +185,24 @@ const char *gate_url_origin(apr_pool_t *p, const gate_url *url)
     return apr_psprintf(p, "%s%s:%u", scheme, host, url->port);
 }
 
+/* "10.0.0.1" and "[::1]" have nothing beneath them. */
+static bool is_address(gate_span host)
+{
+    for (size_t i = host.len; i > 0 && host.ptr[i - 1] != '.'; i--)
+        if (!is_digit(host.ptr[i - 1]))
+            return host.ptr[i - 1] == ']';
+    return true;
+}
+
+bool gate_url_is_within(const gate_url *url, gate_span host)
+{
+    if (!host.len || url->host.len < host.len)
+        return false;
+    const size_t before = url->host.len - host.len;
+    return gate_span_equal_nocase(skip(url->host, before), host) &&
+           (!before || (url->host.ptr[before - 1] == '.' && !is_address(host)));
+}
+
 /* The byte that an escape at the start of s stands for, or -1. */
 static int escaped_byte(gate_span s)
 {

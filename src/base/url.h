@@ -30,6 +30,10 @@ bool gate_url_parse(gate_span text, gate_url *url);
  * 6.1). In p. */
 const char *gate_url_origin(apr_pool_t *p, const gate_url *url);
 
+/* Whether the host is that one, or beneath it where it is a name: whoever owns "example.com" owns
+ * "id.example.com", and neither "com" nor "badexample.com". */
+bool gate_url_is_within(const gate_url *url, gate_span host);
+
 /* Whether text is safe as the target of a redirect on this very host: it begins with exactly one
  * '/', holds no '\', no control character (encoded neither), no SP, no '#', nothing over 0x7e,
  * and its path has neither a broken escape nor "//" or a spelling of one ("/\", "/%2f", "/%5c",

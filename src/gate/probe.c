@@ -28,6 +28,7 @@ typedef struct probe {
     apr_array_header_t *findings;
     const json_t *document; /* the metadata as they came; NULL where there are none */
     gate_metadata metadata;
+    const char *detail; /* of the last question about metadata */
 } probe;
 
 /* A provider may say back what it was told (detail.h hides what looks like a secret; this one is
@@ -109,8 +110,8 @@ static void compare_clocks(probe *b, const gate_answer *answer)
 static gate_reason read_metadata(probe *b, const gate_answer *answer, const char **detail)
 {
     gate_metadata *metadata;
-    const gate_reason reason = gate_metadata_read(b->pool, answer, b->options->issuer,
-                                                  b->options->allow_http, &metadata, detail);
+    const gate_metadata_want want = gate_provider_metadata_want(b->options);
+    const gate_reason reason = gate_metadata_read(b->pool, answer, &want, &metadata, detail);
 
     if (reason == GATE_OK) {
         b->metadata = *metadata;
@@ -119,32 +120,54 @@ static gate_reason read_metadata(probe *b, const gate_answer *answer, const char
     return reason;
 }
 
+static gate_reason ask_for(void *context, const gate_question *question, gate_answer *answer)
+{
+    probe *b = context;
+
+    return ask(b, question, answer, &b->detail);
+}
+
+/* Endpoints that are named and not taken; what needs one of them says so again. */
+static void probe_hosts(probe *b)
+{
+    for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
+        const char *url = b->metadata.elsewhere[i];
+
+        if (url && !b->options->endpoints[i])
+            find(b, GATE_DOUBTFUL, "discovery",
+                 apr_psprintf(b->pool, "the %s endpoint is on another host, and not used: %s",
+                              gate_endpoint_name((gate_endpoint)i), url),
+                 "if it is the provider's, say OIDCGateDiscovery On domain=HOST");
+    }
+}
+
+static gate_reason discover(probe *b)
+{
+    gate_looked_up found;
+    gate_reason reason = gate_provider_look_up(b->pool, b->w, b->options, ask_for, b, &found);
+
+    if (reason == GATE_OK) {
+        compare_clocks(b, &found.answer);
+        reason = read_metadata(b, &found.answer, &b->detail);
+    }
+    if (reason == GATE_OK)
+        find(b, GATE_WORKS, "discovery", apr_pstrcat(b->pool, found.url, " is read", NULL), NULL);
+    else
+        find_reason(b, "discovery", reason,
+                    apr_psprintf(b->pool, "%s (at %s%s)", b->detail ? b->detail : "-", found.url,
+                                 found.in_vain));
+    return reason;
+}
+
 /* False: nothing more can be found out. */
 static bool probe_discovery(probe *b)
 {
-    const char *detail;
-    gate_question question = {.accept = "application/json"};
-    gate_answer answer;
-
     b->metadata.issuer = b->options->issuer;
-    if (!b->options->discovery) {
+    if (!b->options->discovery)
         find(b, GATE_WORKS, "discovery", "off: OIDCGateEndpoint says it all", NULL);
-    } else {
-        gate_reason reason;
-
-        question.url = gate_discovery_url(b->pool, b->options->issuer);
-        reason = ask(b, &question, &answer, &detail);
-        if (reason == GATE_OK) {
-            compare_clocks(b, &answer);
-            reason = read_metadata(b, &answer, &detail);
-        }
-        if (reason != GATE_OK) {
-            find_reason(b, "discovery", reason, detail);
-            return false;
-        }
-        find(b, GATE_WORKS, "discovery", apr_pstrcat(b->pool, question.url, " is read", NULL),
-             NULL);
-    }
+    else if (discover(b) != GATE_OK)
+        return false;
+    probe_hosts(b);
     for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
         if (b->options->endpoints[i])
             b->metadata.endpoints[i] = b->options->endpoints[i];

@@ -76,18 +76,28 @@ static apr_status_t forget(void *data)
     return APR_SUCCESS;
 }
 
+static const char *joined(apr_pool_t *p, const char *const *words)
+{
+    const char *text = "";
+
+    for (; words && *words; words++)
+        text = apr_pstrcat(p, text, *words, " ", NULL);
+    return text;
+}
+
 gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *options)
 {
     gate_provider *provider = apr_pcalloc(p, sizeof *provider);
     /* Who is believed is part of it: a document that one certificate authority vouches for is not
      * taken by those who trust another. */
-    gate_span parts[GATE_ENDPOINT_COUNT + 6] = {
+    gate_span parts[GATE_ENDPOINT_COUNT + 7] = {
         GATE_SPAN("provider"),
         gate_span_of(options->issuer),
         options->discovery ? GATE_SPAN("on") : GATE_SPAN("off"),
         gate_span_of(options->limits.ca_file),
         options->allow_http ? GATE_SPAN("http") : GATE_SPAN("https"),
         gate_span_of(options->keys),
+        gate_span_of(joined(p, options->domains)),
     };
 
     provider->options = *options;
@@ -96,9 +106,9 @@ gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *op
         return NULL;
     for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
         provider->configured.endpoints[i] = options->endpoints[i];
-        parts[i + 6] = gate_span_of(options->endpoints[i]);
+        parts[i + 7] = gate_span_of(options->endpoints[i]);
     }
-    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 6) ||
+    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 7) ||
         apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
         return NULL;
     apr_pool_cleanup_register(p, provider, forget, apr_pool_cleanup_null);
@@ -139,6 +149,20 @@ static void install(const search *s, document *newer)
         release(older);
 }
 
+/* Why there is no such endpoint, and what can be done; in p. */
+static const char *without(apr_pool_t *p, const gate_metadata *metadata, gate_endpoint endpoint)
+{
+    const char *name = gate_endpoint_name(endpoint), *url = metadata->elsewhere[endpoint];
+
+    if (!url)
+        return apr_psprintf(p, "the provider names no %s endpoint; OIDCGateEndpoint %s URL can",
+                            name, name);
+    return apr_psprintf(p,
+                        "the metadata names the %s endpoint on another host: %s. If it is the "
+                        "provider's, say OIDCGateDiscovery On domain=HOST",
+                        name, url);
+}
+
 /* Discovery section 3: these are REQUIRED. Without them the document is not kept, but asked for
  * again soon. */
 static gate_reason check_complete(const document *read, const char **detail)
@@ -149,19 +173,27 @@ static gate_reason check_complete(const document *read, const char **detail)
     for (size_t i = 0; i < sizeof required / sizeof *required; i++) {
         if (read->metadata->endpoints[required[i]])
             continue;
-        *detail = apr_psprintf(read->pool, "the metadata names no %s endpoint",
-                               gate_endpoint_name(required[i]));
+        *detail = without(read->pool, read->metadata, required[i]);
         return GATE_IDP_UNSUITABLE;
     }
     return GATE_OK;
 }
 
+gate_metadata_want gate_provider_metadata_want(const gate_provider_options *options)
+{
+    return (gate_metadata_want){
+        .issuer = options->issuer,
+        .allow_http = options->allow_http,
+        .domains = options->domains,
+    };
+}
+
 static gate_reason read_metadata(document *into, const gate_answer *answer, const char **detail)
 {
     const gate_provider_options *options = &into->provider->options;
+    const gate_metadata_want want = gate_provider_metadata_want(options);
     gate_metadata *metadata;
-    gate_reason reason = gate_metadata_read(into->pool, answer, options->issuer,
-                                            options->allow_http, &metadata, detail);
+    gate_reason reason = gate_metadata_read(into->pool, answer, &want, &metadata, detail);
 
     if (reason != GATE_OK)
         return reason;
@@ -292,32 +324,66 @@ static uint64_t save(const search *s, gate_span body)
 
 /* --- documents from the provider --- */
 
-static gate_reason address_of(const search *s, const char **url)
+gate_reason gate_provider_look_up(apr_pool_t *p, gate_world *w,
+                                  const gate_provider_options *options, gate_asker *ask,
+                                  void *context, gate_looked_up *found)
 {
-    if (s->kind == METADATA) {
-        *url = gate_discovery_url(s->q->pool, s->provider->options.issuer);
-        return GATE_OK;
+    const apr_int64_t begun = w->clock();
+    gate_question question = {.accept = "application/json"};
+    gate_reason reason = GATE_OK;
+
+    found->in_vain = "";
+    for (int place = 0; (question.url = gate_discovery_url(p, options->issuer, place)); place++) {
+        if (place)
+            found->in_vain = apr_pstrcat(p, found->in_vain, " or ", found->url, NULL);
+        found->url = question.url;
+        reason = ask(context, &question, &found->answer);
+        if (reason != GATE_OK || !gate_discovery_goes_on(&found->answer) ||
+            w->clock() - begun >= options->limits.total_ms / 1000)
+            break;
     }
-    return gate_provider_endpoint(s->q, s->w, s->provider, GATE_ENDPOINT_JWKS, url, s->detail);
+    return reason;
+}
+
+static gate_reason ask_for(void *context, const gate_question *question, gate_answer *answer)
+{
+    const search *s = context;
+
+    return gate_provider_ask(s->q, s->w, s->provider,
+                             s->kind == METADATA ? GATE_ENDPOINT_COUNT : GATE_ENDPOINT_JWKS,
+                             question, answer, s->detail);
+}
+
+static gate_reason ask_for_keys(search *s, gate_looked_up *found)
+{
+    gate_question question = {.accept = "application/json"};
+    gate_reason reason = gate_provider_endpoint(s->q, s->w, s->provider, GATE_ENDPOINT_JWKS,
+                                                &question.url, s->detail);
+
+    found->url = question.url;
+    found->in_vain = "";
+    return reason == GATE_OK ? ask_for(s, &question, &found->answer) : reason;
 }
 
 static gate_reason fetch(search *s)
 {
-    gate_question question = {.accept = "application/json"};
-    gate_answer answer;
+    gate_looked_up found;
     document *made;
-    gate_reason reason = address_of(s, &question.url);
+    gate_reason reason =
+        s->kind == METADATA
+            ? gate_provider_look_up(s->q->pool, s->w, &s->provider->options, ask_for, s, &found)
+            : ask_for_keys(s, &found);
 
-    if (reason == GATE_OK)
-        reason = gate_provider_ask(s->q, s->w, s->provider,
-                                   s->kind == METADATA ? GATE_ENDPOINT_COUNT : GATE_ENDPOINT_JWKS,
-                                   &question, &answer, s->detail);
-    if (reason == GATE_OK)
-        reason = read_document(s, &answer, &made);
     if (reason != GATE_OK)
         return reason;
+    reason = read_document(s, &found.answer, &made);
+    if (reason != GATE_OK) {
+        *s->detail = apr_psprintf(s->q->pool, "%s (at %s%s)", *s->detail ? *s->detail : "-",
+                                  found.url, found.in_vain);
+        return reason;
+    }
     made->fetched = s->w->clock();
-    made->version = save(s, answer.body);
+    made->version = save(s, found.answer.body);
     install(s, made);
     s->found = hold(s);
     return GATE_OK;
@@ -328,9 +394,10 @@ static bool landed(void *context)
     return load(context);
 }
 
+/* Metadata may take two calls' time (gate_provider_look_up). */
 static int lease_seconds(const search *s)
 {
-    return s->provider->options.limits.total_ms / 1000 + 1;
+    return (s->provider->options.limits.total_ms / 1000 + 1) * (s->kind == METADATA ? 2 : 1);
 }
 
 /* Fetches, or waits for the one who does; a failure is remembered for a while, so that a provider
@@ -444,9 +511,7 @@ gate_reason gate_provider_endpoint(const gate_request *q, gate_world *w, gate_pr
     *url = metadata->endpoints[endpoint];
     if (*url)
         return GATE_OK;
-    *detail =
-        apr_psprintf(q->pool, "the provider names no %s endpoint; OIDCGateEndpoint %s URL can",
-                     gate_endpoint_name(endpoint), gate_endpoint_name(endpoint));
+    *detail = without(q->pool, metadata, endpoint);
     return GATE_IDP_UNSUITABLE;
 }
 

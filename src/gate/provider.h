@@ -24,10 +24,12 @@ typedef struct gate_provider_options {
     bool discovery;                             /* off: the endpoints below are all there is */
     const char *endpoints[GATE_ENDPOINT_COUNT]; /* OIDCGateEndpoint: wins over the metadata; NULL
                                                    where not given */
+    const char *const *domains; /* where else its metadata may name endpoints: up to a NULL; NULL:
+                                   nowhere */
     const char *keys; /* a key set as text, in place of the one that is fetched; NULL: none */
-    bool allow_http; /* the issuer is on loopback, or OIDCGateInsecure http-issuer */
+    bool allow_http;  /* the issuer is on loopback, or OIDCGateInsecure http-issuer */
     gate_fetch_limits limits;
-    int inflight; /* calls at once, per process; 0: no limit */
+    int inflight;   /* calls at once, per process; 0: no limit */
     int counted_as; /* the number under which its calls are counted */
 } gate_provider_options;
 
@@ -50,6 +52,24 @@ gate_reason gate_provider_metadata(const gate_request *q, gate_world *w, gate_pr
 /* Its endpoint of that kind; IDP_UNSUITABLE where it has none, or as gate_provider_metadata. */
 gate_reason gate_provider_endpoint(const gate_request *q, gate_world *w, gate_provider *provider,
                                    gate_endpoint endpoint, const char **url, const char **detail);
+
+/* What its metadata must be. */
+gate_metadata_want gate_provider_metadata_want(const gate_provider_options *options);
+
+/* Asks one question, for whoever looks for metadata. */
+typedef gate_reason gate_asker(void *context, const gate_question *question, gate_answer *answer);
+
+typedef struct gate_looked_up {
+    gate_answer answer;
+    const char *url;     /* that it came from */
+    const char *in_vain; /* " or URL" for each place before, where there was none */
+} gate_looked_up;
+
+/* Asks for the metadata, at one place after the other (gate_discovery_url) while the answer is that
+ * there are none, but for no longer than two calls may take. The reasons of ask. */
+gate_reason gate_provider_look_up(apr_pool_t *p, gate_world *w,
+                                  const gate_provider_options *options, gate_asker *ask,
+                                  void *context, gate_looked_up *found);
 
 /* Verifies a token's signature with the provider's keys; an unknown key makes it ask for them
  * again, once in GATE_KEYS_REFETCH_SECONDS over all processes. The reasons of gate_jwt_verify, or

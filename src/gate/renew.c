@@ -210,9 +210,10 @@ static gate_reason end(renewal *r, gate_flight *flight, gate_reason reason)
     return is_outage(reason) && serves(r) ? GATE_OK : reason;
 }
 
-/* A renewal asks at most for metadata, tokens, keys and userinfo, one after the other. Whoever took
- * its lease before it is done would take it for dead, and end the session. */
-#define CALLS_AT_MOST 4
+/* A renewal asks at most for metadata (which may take two calls' time), tokens, keys and userinfo,
+ * one after the other. Whoever took its lease before it is done would take it for dead, and end the
+ * session. */
+#define CALLS_AT_MOST 5
 
 static gate_reason renew(const gate_request *q, const gate_settings *s, gate_world *w,
                          gate_session *session, gate_tokens *tokens, const char **detail)

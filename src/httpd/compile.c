@@ -484,6 +484,7 @@ static const char *set_provider(compiling *c)
     gate_provider_options options = {
         .issuer = d->issuer,
         .discovery = d->discovery,
+        .domains = d->discovery_domains ? words(c->p, d->discovery_domains) : NULL,
         .limits = {.connect_ms = d->http_connect * 1000,
                    .total_ms = d->http_total * 1000,
                    .max_body = d->http_maxbody,
@@ -549,6 +550,7 @@ static bool set_accept_fingerprint(compiling *c)
         number(c->p, s->algorithms),
         s->introspect_all ? GATE_SPAN("all") : GATE_SPAN("opaque"),
         c->d->discovery ? GATE_SPAN("discovery") : GATE_SPAN("endpoints"),
+        gate_span_of(joined(c->p, c->d->discovery_domains)),
         gate_span_of(joined(c->p, c->d->sources)),
         number(c->p, (unsigned)s->skew),
         gate_span_of(s->token_params ? gate_form_text(s->token_params) : NULL),

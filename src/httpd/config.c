@@ -193,7 +193,8 @@ static apr_uint64_t fields_to_drop(const gate_dir *base, const gate_dir *add)
 {
     const apr_uint64_t of_client = GATE_BIT(client_secret) | GATE_BIT(client_auth);
     const apr_uint64_t of_issuer =
-        GATE_BIT(client_id) | GATE_BIT(discovery) | GATE_BIT(endpoints) | of_client;
+        GATE_BIT(client_id) | GATE_BIT(discovery) | GATE_BIT(discovery_domains) |
+        GATE_BIT(endpoints) | of_client;
     const apr_uint64_t both = base->set & add->set;
     apr_uint64_t fields = 0;
 
@@ -508,6 +509,15 @@ static bool same_text(const char *a, const char *b)
     return a == b || (a && b && !strcmp(a, b));
 }
 
+static bool same_words(const char *const *a, const char *const *b)
+{
+    for (; a && b && *a && *b; a++, b++) {
+        if (strcmp(*a, *b))
+            return false;
+    }
+    return !(a && *a) && !(b && *b);
+}
+
 static bool same_provider(const gate_provider_options *a, const gate_provider_options *b)
 {
     for (int i = 0; i < GATE_ENDPOINT_COUNT; i++) {
@@ -515,6 +525,7 @@ static bool same_provider(const gate_provider_options *a, const gate_provider_op
             return false;
     }
     return same_text(a->issuer, b->issuer) && a->discovery == b->discovery &&
+           same_words(a->domains, b->domains) &&
            a->allow_http == b->allow_http && a->inflight == b->inflight &&
            a->limits.connect_ms == b->limits.connect_ms &&
            a->limits.total_ms == b->limits.total_ms && a->limits.max_body == b->limits.max_body &&

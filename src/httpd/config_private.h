@@ -51,6 +51,7 @@ typedef struct gate_secret_keys {
     X(int, forces_authn)         /* gate_config_force_authn */                          \
     X(const char *, issuer)                                                             \
     X(int, discovery)                                                                   \
+    X(apr_array_header_t *, discovery_domains)                                          \
     X(gate_endpoints, endpoints)                                                        \
     X(const char *, client_id)                                                          \
     X(const char *, client_secret)                                                      \

@@ -86,10 +86,28 @@ static const char *read_store(gate_line *line, const gate_row *row)
     return gate_read_store_file(line, row->slots, line->words[1] + 5);
 }
 
+/* The same behind the first word. */
+static const char *read_keys_behind(const gate_line *line, const gate_row *row)
+{
+    gate_line rest = *line;
+
+    rest.words++;
+    rest.count--;
+    return read_keys(&rest, row);
+}
+
+/* OIDCGateDiscovery On|Off [domain=DOMAIN...] */
+static const char *read_discovery(gate_line *line, const gate_row *row)
+{
+    static const gate_slot flag = {NULL, GATE_SLOT_AT(discovery)};
+    const char *problem = gate_read_flag(line, &flag, line->words[0]);
+
+    return problem ? problem : read_keys_behind(line, row);
+}
+
 /* OIDCGateResource URL [name=TEXT] [scopes="A B"] */
 static const char *read_resource(gate_line *line, const gate_row *row)
 {
-    gate_line rest = *line;
     gate_url url;
 
     if (!gate_url_parse(gate_span_of(line->words[0]), &url) || (!url.is_https && !url.is_loopback))
@@ -98,9 +116,7 @@ static const char *read_resource(gate_line *line, const gate_row *row)
                              "https://api.example.com/mcp");
     line->dir->resource = line->words[0];
     gate_line_set(line, GATE_FIELD_resource);
-    rest.words++;
-    rest.count--;
-    return read_keys(&rest, row);
+    return read_keys_behind(line, row);
 }
 
 static const char *all_endpoints(apr_pool_t *p)
@@ -384,6 +400,10 @@ static const gate_slot session_keys[] = {
     {"lifetime", GATE_SLOT_AT(session_lifetime), gate_read_duration, 1, 366 * SECONDS_A_DAY},
     {.key = NULL},
 };
+static const gate_slot discovery_keys[] = {
+    {"domain", GATE_SLOT_AT(discovery_domains), gate_read_domain, .is_list = true},
+    {.key = NULL},
+};
 static const gate_slot resource_keys[] = {
     {"name", GATE_SLOT_AT(resource_name), gate_read_text},
     {"scopes", GATE_SLOT_AT(resource_scopes), gate_read_text},
@@ -454,8 +474,8 @@ static const gate_slot limit_keys[] = {
 
 const command_rec gate_commands[] = {
     ROW("OIDCGateIssuer", ANYWHERE, "URL", "none", ONE(GATE_SLOT_AT(issuer), gate_read_issuer)),
-    ROW_WITH_DEFAULT("OIDCGateDiscovery", ANYWHERE, "On|Off", "On",
-                     ONE(GATE_SLOT_AT(discovery), gate_read_flag)),
+    ROW_WITH_DEFAULT("OIDCGateDiscovery", ANYWHERE, "On|Off [domain=DOMAIN...]", "On", .min = 1,
+                     .read = read_discovery, .slots = discovery_keys),
     ROW("OIDCGateEndpoint", ANYWHERE, "KIND URL|jwks file:PATH", "none", .min = 2,
         .max = 2, .read = read_endpoint),
     ROW("OIDCGateClientID", ANYWHERE, "ID", "none", ONE(GATE_SLOT_AT(client_id), gate_read_text)),

@@ -15,7 +15,8 @@
 #define MIN_KEY_BYTES    32
 #define MAX_KEY_BYTES    64 /* what gate_key_derive takes */
 
-/* An address may have a password before its host, which is nobody's who reads what is wrong with it.
+/* An address may have a password before its host, which is nobody's who reads what is wrong with
+ * it.
  */
 static const char *without_password(apr_pool_t *p, const char *word)
 {
@@ -658,6 +659,21 @@ const char *gate_read_asserted_claim(gate_line *line, const gate_slot *slot, con
     return NULL;
 }
 
+/* A top-level domain belongs to nobody: everything would be beneath it. */
+const char *gate_read_domain(gate_line *line, const gate_slot *slot, const char *word)
+{
+    const char *address = apr_pstrcat(line->pool, "https://", word, NULL);
+    gate_url url;
+
+    if (!gate_url_parse(gate_span_of(address), &url) || url.host.len != strlen(word) ||
+        (!strchr(word, '.') && *word != '[' && !url.is_loopback))
+        return gate_complain(line, word,
+                             "a domain is a name such as example.com, which stands for all hosts "
+                             "beneath it, or a host such as login.example.com");
+    add_word(line, slot, word);
+    return NULL;
+}
+
 const char *gate_read_target(gate_line *line, const gate_slot *slot, const char *word)
 {
     const gate_span text = gate_span_of(word);
@@ -694,9 +710,8 @@ const char *gate_read_store(gate_line *line, const gate_slot *slot, const char *
         return NULL;
     }
     if (strncasecmp(word, "shm:", 4))
-        return gate_complain(
-            line, word,
-            "say shm:SIZE, such as shm:64M%s", slot->choices ? ", or redis://HOST:PORT" : "");
+        return gate_complain(line, word, "say shm:SIZE, such as shm:64M%s",
+                             slot->choices ? ", or redis://HOST:PORT" : "");
     *store = (gate_store_place){0};
     problem = read_size(line, slot, word, word + 4, &store->bytes);
     if (!problem)

@@ -70,6 +70,7 @@ gate_reader gate_read_audience;  /* list of words */
 gate_reader gate_read_scope;     /* list of words */
 gate_reader gate_read_source;    /* list of words */
 gate_reader gate_read_claim;     /* list of words */
+gate_reader gate_read_domain;    /* list of words: names of hosts, or what they are beneath */
 gate_reader gate_read_target;    /* list of words: addresses to go to */
 gate_reader gate_read_asserted_claim; /* list of gate_claim_name, of an assertion */
 gate_reader gate_read_store;      /* gate_store_place: shm:SIZE, and redis:// where max says so */

@@ -40,13 +40,38 @@ const char *gate_endpoint_name(gate_endpoint endpoint)
     return endpoints[endpoint].name;
 }
 
-const char *gate_discovery_url(apr_pool_t *p, const char *issuer)
+static const struct {
+    const char *name;
+    bool is_inserted; /* between host and path */
+} places[] = {
+    {"/.well-known/openid-configuration", false},
+    {"/.well-known/oauth-authorization-server", true},
+    {"/.well-known/openid-configuration", true},
+};
+
+const char *gate_discovery_url(apr_pool_t *p, const char *issuer, int place)
 {
-    size_t len = strlen(issuer);
-    if (len && issuer[len - 1] == '/')
-        len--;
-    return apr_pstrcat(p, apr_pstrmemdup(p, issuer, len), "/.well-known/openid-configuration",
-                       NULL);
+    gate_span base = gate_span_of(issuer), path = {NULL, 0};
+    gate_url url;
+    if (base.len && base.ptr[base.len - 1] == '/')
+        base.len--;
+    if (gate_url_parse(base, &url))
+        path = url.path;
+    /* Without a path the last place is the first. */
+    if (place >= (int)(sizeof places / sizeof *places) - !path.len)
+        return NULL;
+    if (!places[place].is_inserted)
+        path.len = 0;
+    return apr_psprintf(p, "%.*s%s%.*s", (int)(base.len - path.len), base.ptr, places[place].name,
+                        (int)path.len, path.len ? path.ptr : "");
+}
+
+/* Some servers say 403 of what they do not have. What asks for patience (408, 429) is no such
+ * word. */
+bool gate_discovery_goes_on(const gate_answer *answer)
+{
+    return answer->status >= 400 && answer->status < 500 && answer->status != 408 &&
+           answer->status != 429;
 }
 
 /* The member, or NULL: null is how some providers leave one out. */
@@ -78,9 +103,28 @@ static gate_reason read_issuer(apr_pool_t *p, const json_t *document, const char
     return GATE_OK;
 }
 
-static gate_reason read_endpoint(apr_pool_t *p, const json_t *document, const char *member,
-                                 bool allow_http, const char **address, const char **detail)
+/* A document that says more than it should, be it by mistake or by malice, must not send secrets
+ * to strangers. So endpoints are on the issuer's own host or beneath it, or where the administrator
+ * knows of them. Which names beside its own belong to one owner ("id.example.com" and
+ * "api.example.com", but not "a.github.io" and "b.github.io") only a list can tell that changes
+ * under one's feet: what is believed here is in the configuration. */
+static bool is_trusted(const gate_url *url, const gate_metadata_want *want)
 {
+    gate_url issuer;
+    if (gate_url_parse(gate_span_of(want->issuer), &issuer) &&
+        (gate_url_is_within(url, issuer.host) || (url->is_loopback && issuer.is_loopback)))
+        return true;
+    for (const char *const *domain = want->domains; domain && *domain; domain++)
+        if (gate_url_is_within(url, gate_span_of(*domain)))
+            return true;
+    return false;
+}
+
+static gate_reason read_endpoint(apr_pool_t *p, const json_t *document,
+                                 const gate_metadata_want *want, gate_endpoint endpoint,
+                                 gate_metadata *metadata, const char **detail)
+{
+    const char *member = endpoints[endpoint].member;
     const json_t *found = get(document, member);
     gate_url url;
     if (!found)
@@ -89,12 +133,15 @@ static gate_reason read_endpoint(apr_pool_t *p, const json_t *document, const ch
         return broken(p, member, detail);
     gate_span text = gate_json_text(document, member);
     if (text.len > ENDPOINT_MAX_BYTES || !gate_url_parse(text, &url) ||
-        !(url.is_https || allow_http)) {
+        !(url.is_https || want->allow_http)) {
         gate_detail(p, detail, "%s is %s, which is no https address", member,
                     gate_detail_value(p, found));
         return GATE_IDP_UNSUITABLE;
     }
-    *address = gate_span_dup(p, text);
+    if (is_trusted(&url, want))
+        metadata->endpoints[endpoint] = gate_span_dup(p, text);
+    else
+        metadata->elsewhere[endpoint] = gate_span_dup(p, text);
     return GATE_OK;
 }
 
@@ -128,8 +175,9 @@ static gate_reason read_flag(apr_pool_t *p, const json_t *document, const char *
     return GATE_OK;
 }
 
-static gate_reason read_members(apr_pool_t *p, const json_t *document, bool allow_http,
-                                gate_metadata *metadata, const char **detail)
+static gate_reason read_members(apr_pool_t *p, const json_t *document,
+                                const gate_metadata_want *want, gate_metadata *metadata,
+                                const char **detail)
 {
     const struct {
         const char *member;
@@ -148,8 +196,7 @@ static gate_reason read_members(apr_pool_t *p, const json_t *document, bool allo
     };
     gate_reason reason = GATE_OK;
     for (int i = 0; i < GATE_ENDPOINT_COUNT && reason == GATE_OK; i++)
-        reason = read_endpoint(p, document, endpoints[i].member, allow_http,
-                               &metadata->endpoints[i], detail);
+        reason = read_endpoint(p, document, want, (gate_endpoint)i, metadata, detail);
     for (size_t i = 0; i < sizeof lists / sizeof *lists && reason == GATE_OK; i++)
         reason = read_methods(p, document, lists[i].member, lists[i].methods, detail);
     for (size_t i = 0; i < sizeof flags / sizeof *flags && reason == GATE_OK; i++)
@@ -157,8 +204,9 @@ static gate_reason read_members(apr_pool_t *p, const json_t *document, bool allo
     return reason;
 }
 
-gate_reason gate_metadata_read(apr_pool_t *p, const gate_answer *answer, const char *issuer,
-                               bool allow_http, gate_metadata **metadata, const char **detail)
+gate_reason gate_metadata_read(apr_pool_t *p, const gate_answer *answer,
+                               const gate_metadata_want *want, gate_metadata **metadata,
+                               const char **detail)
 {
     if (answer->status != 200) {
         gate_detail(p, detail, "status %d", answer->status);
@@ -170,9 +218,9 @@ gate_reason gate_metadata_read(apr_pool_t *p, const gate_answer *answer, const c
         return GATE_IDP_ERROR;
     }
     gate_metadata *read = apr_pcalloc(p, sizeof *read);
-    gate_reason reason = read_issuer(p, document, issuer, read, detail);
+    gate_reason reason = read_issuer(p, document, want->issuer, read, detail);
     if (reason == GATE_OK)
-        reason = read_members(p, document, allow_http, read, detail);
+        reason = read_members(p, document, want, read, detail);
     if (reason == GATE_OK)
         *metadata = read;
     return reason;

@@ -11,7 +11,9 @@ static void try_document(apr_pool_t *p, const gate_answer *answer, bool allow_ht
 {
     gate_metadata *metadata = NULL;
     const char *detail = NULL;
-    gate_reason reason = gate_metadata_read(p, answer, ISSUER, allow_http, &metadata, &detail);
+    static const char *const domains[] = {"other.example", NULL};
+    const gate_metadata_want want = {ISSUER, allow_http, domains};
+    gate_reason reason = gate_metadata_read(p, answer, &want, &metadata, &detail);
     told_check(reason, detail);
     FUZZ_CHECK((reason == GATE_OK) == (metadata != NULL));
     if (!metadata)
@@ -23,6 +25,8 @@ static void try_document(apr_pool_t *p, const gate_answer *answer, bool allow_ht
             continue;
         FUZZ_CHECK(gate_url_parse(gate_span_of(metadata->endpoints[i]), &url));
         FUZZ_CHECK(url.is_https || allow_http);
+        FUZZ_CHECK(gate_url_is_within(&url, GATE_SPAN("id.example")) ||
+                   gate_url_is_within(&url, GATE_SPAN("other.example")));
     }
 }
 

@@ -265,6 +265,10 @@ my @refused = (
 
     # words to choose from
     'OIDCGateDiscovery perhaps'                  => qr/OIDCGateDiscovery perhaps: say On or Off/,
+    'OIDCGateDiscovery domain=example.com'       => qr/OIDCGateDiscovery domain=example.com: say On or Off/,
+    'OIDCGateDiscovery On host=example.com'      => qr/host=example.com: there is no such word here; this takes domain=/,
+    (map { ("OIDCGateDiscovery On domain=$_"     => qr/OIDCGateDiscovery \Q$_\E: a domain is a name such as example.com/) }
+        qw(com https://example.com example.com/x example.com:443 .example.com *.example.com)),
     'OIDCGateUserinfo always'                    => qr/OIDCGateUserinfo always: say Off or login/,
     (map { ("OIDCGateClientAuth $_"
         => qr/OIDCGateClientAuth $_: this version does not have it; say client_secret_basic,/) }

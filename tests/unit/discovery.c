@@ -25,9 +25,12 @@ static const char *const members[GATE_ENDPOINT_COUNT] = {
 static gate_reason read_document(const char *text, bool allow_http, gate_metadata **metadata,
                                  const char **detail)
 {
+    static const char *const domains[] = {"a", "t", "i", "u", "j", "r", "e", "p",
+                                          "other.example", NULL};
+    const gate_metadata_want want = {ISSUER, allow_http, domains};
     gate_answer answer = {200, "application/json", -1, gate_span_of(text), 0};
     *metadata = NULL;
-    return gate_metadata_read(p, &answer, ISSUER, allow_http, metadata, detail);
+    return gate_metadata_read(p, &answer, &want, metadata, detail);
 }
 
 static void test_names(void)
@@ -45,16 +48,102 @@ static void test_names(void)
        "other words are none");
 }
 
+static const struct {
+    const char *issuer, *places[3];
+} addresses_of[] = {
+    {"https://id.example",
+     {"https://id.example/.well-known/openid-configuration",
+      "https://id.example/.well-known/oauth-authorization-server"}},
+    {"https://id.example/",
+     {"https://id.example/.well-known/openid-configuration",
+      "https://id.example/.well-known/oauth-authorization-server"}},
+    {"https://id.example:8443/realms/a",
+     {"https://id.example:8443/realms/a/.well-known/openid-configuration",
+      "https://id.example:8443/.well-known/oauth-authorization-server/realms/a",
+      "https://id.example:8443/.well-known/openid-configuration/realms/a"}},
+    {"https://id.example/a/",
+     {"https://id.example/a/.well-known/openid-configuration",
+      "https://id.example/.well-known/oauth-authorization-server/a",
+      "https://id.example/.well-known/openid-configuration/a"}},
+};
+
 static void test_address(void)
 {
-    is(gate_discovery_url(p, "https://id.example"),
-       "https://id.example/.well-known/openid-configuration", "an issuer without a path");
-    is(gate_discovery_url(p, "https://id.example/"),
-       "https://id.example/.well-known/openid-configuration", "an issuer with a slash");
-    is(gate_discovery_url(p, "https://id.example/realms/a"),
-       "https://id.example/realms/a/.well-known/openid-configuration", "an issuer with a path");
-    is(gate_discovery_url(p, "https://id.example/a/"),
-       "https://id.example/a/.well-known/openid-configuration", "a path with a slash");
+    for (size_t i = 0; i < sizeof addresses_of / sizeof *addresses_of; i++)
+        for (int place = 0; place < 4; place++) {
+            const char *url = gate_discovery_url(p, addresses_of[i].issuer, place);
+            const char *wanted = place < 3 ? addresses_of[i].places[place] : NULL;
+            if (wanted)
+                is(url, wanted, "%s, place %d", addresses_of[i].issuer, place);
+            else
+                ok(!url, "%s has no place %d", addresses_of[i].issuer, place);
+        }
+}
+
+static void test_goes_on(void)
+{
+    static const struct {
+        int status;
+        bool goes_on;
+    } answers[] = {{200, false}, {204, false}, {302, false}, {400, true},  {401, true},
+                   {403, true},  {404, true},  {410, true},  {408, false}, {429, false},
+                   {500, false}, {503, false}};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
+        const gate_answer answer = {.status = answers[i].status};
+        ok(gate_discovery_goes_on(&answer) == answers[i].goes_on, "%d: %s", answers[i].status,
+           answers[i].goes_on ? "look elsewhere" : "that is the answer");
+    }
+}
+
+/* Whose host an endpoint may be on. */
+static const struct {
+    const char *issuer, *domains[3], *endpoint;
+    bool taken;
+} hosts[] = {
+    {"https://id.example.com", {NULL}, "https://id.example.com/token", true},
+    {"https://id.example.com/realm", {NULL}, "https://ID.EXAMPLE.COM:8443/token", true},
+    {"https://id.example.com", {NULL}, "https://eu.id.example.com/token", true},
+    {"https://example.com", {NULL}, "https://id.example.com/token", true},
+    {"https://id.example.com", {NULL}, "https://api.example.com/token", false},
+    {"https://id.example.com", {NULL}, "https://example.com/token", false},
+    {"https://id.example.com", {NULL}, "https://evil.example/token", false},
+    {"https://id.example.com", {NULL}, "https://evilid.example.com/token", false},
+    {"https://id.example.com", {NULL}, "https://id.example.com.evil.example/token", false},
+    {"https://a.github.io", {NULL}, "https://b.github.io/token", false},
+    {"https://example.co.uk", {NULL}, "https://evil.co.uk/token", false},
+    {"https://id.example.com", {"example.com"}, "https://api.example.com/token", true},
+    {"https://id.example.com", {"x.example", "Example.COM"}, "https://example.com/token", true},
+    {"https://id.example.com", {"example.com"}, "https://badexample.com/token", false},
+    {"https://accounts.google.com", {"googleapis.com"}, "https://oauth2.googleapis.com/t", true},
+    {"https://10.0.0.1", {NULL}, "https://10.0.0.1:444/token", true},
+    {"https://10.0.0.1", {NULL}, "https://evil.10.0.0.1/token", false},
+    {"https://10.0.0.1", {NULL}, "https://10.0.0.2/token", false},
+    {"https://[2001:db8::1]", {NULL}, "https://[2001:db8::1]/token", true},
+    {"https://[2001:db8::1]", {NULL}, "https://[2001:db8::2]/token", false},
+    {"https://127.0.0.1:8443", {NULL}, "https://localhost:9000/token", true},
+    {"https://localhost", {NULL}, "https://id.example.com/token", false},
+    {"https://id.example.com", {NULL}, "https://127.0.0.1/token", false},
+};
+
+static void test_hosts(void)
+{
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        const gate_metadata_want want = {hosts[i].issuer, false, hosts[i].domains};
+        const char *text = apr_psprintf(p, "{\"issuer\":\"%s\",\"token_endpoint\":\"%s\"}",
+                                        hosts[i].issuer, hosts[i].endpoint);
+        gate_answer answer = {200, "application/json", -1, gate_span_of(text), 0};
+        gate_metadata *metadata = NULL;
+        if (!ok(gate_metadata_read(p, &answer, &want, &metadata, NULL) == GATE_OK, "%s is read",
+                hosts[i].issuer))
+            continue;
+        is(hosts[i].taken ? metadata->endpoints[GATE_ENDPOINT_TOKEN]
+                          : metadata->elsewhere[GATE_ENDPOINT_TOKEN],
+           hosts[i].endpoint, "%s %s %s's", hosts[i].endpoint, hosts[i].taken ? "is" : "is not",
+           hosts[i].issuer);
+        ok(!(hosts[i].taken ? metadata->elsewhere
+                            : metadata->endpoints)[GATE_ENDPOINT_TOKEN],
+           "... and nothing else");
+    }
 }
 
 static void test_whole(void)
@@ -252,7 +341,8 @@ static void test_statuses(void)
         const char *detail = NULL;
         gate_answer answer = {statuses[i], "application/json", -1,
                               GATE_SPAN("{\"issuer\":\"" ISSUER "\"}"), 0};
-        ok(gate_metadata_read(p, &answer, ISSUER, false, &metadata, &detail) == GATE_IDP_ERROR &&
+        const gate_metadata_want want = {.issuer = ISSUER};
+        ok(gate_metadata_read(p, &answer, &want, &metadata, &detail) == GATE_IDP_ERROR &&
                !metadata,
            "a document with status %d is none", statuses[i]);
         is(detail, apr_psprintf(p, "status %d", statuses[i]), "... and the detail says so");
@@ -265,6 +355,8 @@ int main(void)
     apr_pool_create(&p, NULL);
     test_names();
     test_address();
+    test_goes_on();
+    test_hosts();
     test_whole();
     test_little();
     test_documents();

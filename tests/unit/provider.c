@@ -140,6 +140,119 @@ static void test_configured_wins(void)
        "beside what the provider says");
 }
 
+/* A provider of that issuer, whose metadata stand at that path. */
+static void world_at(const char *issuer, const char *path, const char *const *domains)
+{
+    const gate_provider_options options = {
+        .issuer = issuer, .discovery = true, .domains = domains, .limits = {.total_ms = 5000}};
+
+    world_begin();
+    op.metadata_at = path;
+    op.at[OP_DISCOVERY].status = 200;
+    op.at[OP_DISCOVERY].body = apr_psprintf(
+        the.pool,
+        "{\"issuer\":\"%s\",\"authorization_endpoint\":\"%s/authorize\",\"token_endpoint\":"
+        "\"https://tokens.example/token\",\"jwks_uri\":\"%s/jwks\"}",
+        issuer, issuer, issuer);
+    the.app.provider = gate_provider_make(the.pool, &options);
+}
+
+static const char *const token_hosts[] = {"tokens.example", NULL};
+
+static void test_places(void)
+{
+    static const struct {
+        const char *issuer, *path;
+        int before; /* questions in vain */
+    } places[] = {
+        {WORLD_ISSUER, "/.well-known/openid-configuration", 0},
+        {WORLD_ISSUER, "/.well-known/oauth-authorization-server", 1},
+        {WORLD_ISSUER "/a/b", "/a/b/.well-known/openid-configuration", 0},
+        {WORLD_ISSUER "/a/b", "/.well-known/oauth-authorization-server/a/b", 1},
+        {WORLD_ISSUER "/a/b", "/.well-known/openid-configuration/a/b", 2},
+    };
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        world_at(places[i].issuer, places[i].path, token_hosts);
+        is(ask_metadata(), "ok", "%s", places[i].path);
+        ok(op.at[OP_DISCOVERY].calls == 1 && op.nothing_there == places[i].before,
+           "... after %d in vain", places[i].before);
+    }
+}
+
+static void test_nowhere(void)
+{
+    const char *detail = NULL;
+
+    world_at(WORLD_ISSUER "/a", "/somewhere/else", token_hosts);
+    for (int i = 0; i < 20; i++)
+        is(ask_endpoint(GATE_ENDPOINT_JWKS, &detail), "idp_error", "no metadata anywhere");
+    ok(op.nothing_there == 3, "each place is asked once, however many want to know: %d",
+       op.nothing_there);
+    world_at(WORLD_ISSUER "/a", "/somewhere/else", token_hosts);
+    ask_endpoint(GATE_ENDPOINT_JWKS, &detail);
+    ok(strstr(detail, "status 404") && strstr(detail, WORLD_ISSUER "/a/.well-known/openid-conf") &&
+           strstr(detail, WORLD_ISSUER "/.well-known/oauth-authorization-server/a") &&
+           strstr(detail, WORLD_ISSUER "/.well-known/openid-configuration/a"),
+       "and the log says where it was looked: %s", detail);
+}
+
+static void test_place_is_the_issuers(void)
+{
+    world_at(WORLD_ISSUER "/a", "/.well-known/oauth-authorization-server/a", token_hosts);
+    op.at[OP_DISCOVERY].body = op_metadata(WORLD_ISSUER);
+    is(ask_metadata(), "idp_unsuitable", "a document of another issuer is none, wherever it is");
+    ok(op.nothing_there == 1, "and nobody looks on");
+}
+
+static void test_outage_is_no_place(void)
+{
+    world_at(WORLD_ISSUER "/a", "/a/.well-known/openid-configuration", token_hosts);
+    op.at[OP_DISCOVERY].status = 503;
+    ask_metadata();
+    ok(op.nothing_there == 0, "who is out of order is not asked elsewhere");
+    world_at(WORLD_ISSUER "/a", "/a/.well-known/openid-configuration", token_hosts);
+    op.at[OP_DISCOVERY].status = 404;
+    op.at[OP_DISCOVERY].seconds = 5;
+    ask_metadata();
+    ok(op.nothing_there == 0, "nor who takes all the time there is to say no");
+}
+
+static void test_other_hosts(void)
+{
+    gate_provider_options options = {
+        .issuer = WORLD_ISSUER, .discovery = true, .limits = {.total_ms = 5000}};
+    const char *detail = NULL;
+
+    world_at(WORLD_ISSUER, NULL, NULL);
+    is(ask_endpoint(GATE_ENDPOINT_JWKS, &detail), "idp_unsuitable",
+       "a token endpoint on a host that nobody knows as the provider's");
+    ok(strstr(detail, "https://tokens.example/token") && strstr(detail, "domain="),
+       "the log says which, and what to do: %s", detail);
+    world_at(WORLD_ISSUER, NULL, token_hosts);
+    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), "https://tokens.example/token",
+       "one that the administrator knows");
+    world_at(WORLD_ISSUER, NULL, NULL);
+    options.endpoints[GATE_ENDPOINT_TOKEN] = "https://elsewhere.example/token";
+    the.app.provider = gate_provider_make(the.pool, &options);
+    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), "https://elsewhere.example/token",
+       "what is configured may be anywhere");
+    is(ask_endpoint(GATE_ENDPOINT_JWKS, &detail), WORLD_ISSUER "/jwks",
+       "and then the metadata are of use");
+}
+
+static void test_unneeded_on_another_host(void)
+{
+    const char *detail = NULL;
+
+    world_begin();
+    op.metadata_more = ",\"pushed_authorization_request_endpoint\":\"https://other.example/par\"";
+    is(ask_endpoint(GATE_ENDPOINT_TOKEN, &detail), WORLD_ISSUER "/token",
+       "an endpoint elsewhere that nobody needs is in nobody's way");
+    is(ask_endpoint(GATE_ENDPOINT_PAR, &detail), "idp_unsuitable", "who needs it does not get it");
+    ok(strstr(detail, "https://other.example/par"), "and learns why: %s", detail);
+}
+
 static void test_unsuitable(void)
 {
     static const struct {
@@ -830,6 +943,12 @@ int main(void)
     test_slow_first_time();
     test_no_discovery();
     test_configured_wins();
+    test_places();
+    test_nowhere();
+    test_place_is_the_issuers();
+    test_outage_is_no_place();
+    test_other_hosts();
+    test_unneeded_on_another_host();
     test_unsuitable();
     test_incomplete();
     test_many_cold();

@@ -659,10 +659,38 @@ static void composing(void)
        "https://h/x?y&scope=openid+profile&a%26b=c%3Dd%2F", "nor does one that ends in it");
 }
 
+static void within(void)
+{
+    static const struct {
+        const char *url, *host;
+        bool is_so;
+    } cases[] = {
+        {"https://example.com/", "example.com", true},
+        {"https://a.Example.Com/", "eXample.com", true},
+        {"https://a.b.example.com/", "example.com", true},
+        {"https://badexample.com/", "example.com", false},
+        {"https://example.com.evil/", "example.com", false},
+        {"https://com/", "example.com", false},
+        {"https://a.127.0.0.1/", "127.0.0.1", false},
+        {"https://127.0.0.1/", "127.0.0.1", true},
+        {"https://[::1]/", "[::1]", true},
+        {"https://[::2]/", "[::1]", false},
+        {"https://a.xn--p1a1/", "xn--p1a1", true},
+        {"https://example.com/", "", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gate_url url;
+        ok(gate_url_parse(gate_span_of(cases[i].url), &url) &&
+               gate_url_is_within(&url, gate_span_of(cases[i].host)) == cases[i].is_so,
+           "%s is %swithin \"%s\"", cases[i].url, cases[i].is_so ? "" : "not ", cases[i].host);
+    }
+}
+
 int main(void)
 {
     apr_initialize();
     apr_pool_create(&pool, NULL);
+    within();
     redirects();
     every_byte();
     parsing();

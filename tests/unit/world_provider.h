@@ -68,6 +68,8 @@ static struct op {
 
     EVP_PKEY *key;
     const char *kid;
+    const char *metadata_at;   /* the path where metadata are; NULL: as of old */
+    int nothing_there;         /* calls to where there is nothing */
     const char *metadata_more; /* members beside the usual ones, each with a comma in front */
     const char *claims_more;   /* of every token and of userinfo, the same */
     claim_change changes[4];   /* to an ID token's claims */
@@ -433,7 +435,9 @@ static OP_UNUSED gate_reason op_fetch(void *context, apr_pool_t *p, const gate_q
     sign_must(gate_url_parse(gate_span_of(question->url), &url), question->url);
     issuer = gate_url_origin(op.pool, &url);
     for (int endpoint = 0; endpoint < OP_ENDPOINTS; endpoint++) {
-        if (gate_span_is(url.path, op_paths[endpoint])) {
+        if (gate_span_is(url.path, endpoint == OP_DISCOVERY && op.metadata_at
+                                       ? op.metadata_at
+                                       : op_paths[endpoint])) {
             gate_answer made;
             gate_reason reason = op_serve((op_endpoint)endpoint, issuer, question, &made);
 
@@ -444,6 +448,7 @@ static OP_UNUSED gate_reason op_fetch(void *context, apr_pool_t *p, const gate_q
             return reason;
         }
     }
+    op.nothing_there++;
     op_answer(answer, 404, "");
     return GATE_OK;
 }

@@ -42,6 +42,7 @@ my %SETTING = (
     lifetime => 300,              # of access tokens and ID tokens, seconds
     refresh => 1,                 # whether the code flow gives a refresh token
     refresh_id_token => 1,        # whether a refresh gives a new ID token
+    metadata_at => undef,         # the one path where metadata stand; else wherever it is asked for them
     par => 0,                     # whether the metadata names a PAR endpoint
     claims_in => {},              # where => [names]: id_token, access_token, userinfo, introspection.
                                   # all of a user's claims otherwise
@@ -107,7 +108,8 @@ sub single {
 # --- discovery and keys ---
 
 sub discovery {
-    my ($self) = @_;
+    my ($self, $request) = @_;
+    return other() if ($self->{metadata_at} // $request->{path}) ne $request->{path};
     my $at = $self->{issuer} =~ s{/$}{}r;
     return $self->document(discovery => {
         issuer => $self->{issuer},
