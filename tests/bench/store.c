@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
 /* What a call of the shared-memory store costs, by how many records there are, full or not, alone
- * or with 64 threads.
+ * or with 64 threads. tests/bench/run builds it and shows what it says.
  *
- *   make build/mod_oidc_gate.so
- *   gcc -O2 -D_GNU_SOURCE -Isrc $(apr-1-config --includes) -o build/bench-store tests/bench/store.c
- * \
- *       build/src/io/{shm_segment,shm_stripe,store_shm}.o build/src/base/{seal,span,base64url}.o \
- *       $(pkg-config --libs libcrypto) $(apr-1-config --link-ld)
- *   build/bench-store [bytes of a value, 1000]
+ *   store                                       measures; JSON
+ *   store fill FILE SESSIONS TOKENS COUNT       writes a file for file= of OIDCGateSessionStore
+ * that holds COUNT records nobody asks for; SESSIONS and TOKENS are the sizes of the regions, in
+ * MiB
  *
  * A million records of 1000 bytes take 1.4 GB of memory. */
 #include "io/store_shm.h"
@@ -27,8 +25,9 @@
 #define ROUNDS  200000
 #define THREADS 64
 
-static size_t length = 1000;
-static char content[GATE_STORE_MAX_VALUE];
+#define LENGTH 1000 /* bytes of a value */
+
+static char content[LENGTH];
 
 static double seconds(clockid_t clock)
 {
@@ -62,9 +61,9 @@ static gate_store_key key_of(uint64_t n)
     return key;
 }
 
-static gate_shm *make(apr_pool_t *p, apr_size_t sessions, apr_size_t tokens)
+static gate_shm *make(apr_pool_t *p, apr_size_t sessions, apr_size_t tokens, const char *file)
 {
-    const gate_shm_options options = {sessions, tokens, NULL};
+    const gate_shm_options options = {sessions, tokens, file};
     const char *problem = NULL;
     gate_shm *shm;
 
@@ -76,16 +75,22 @@ static gate_shm *make(apr_pool_t *p, apr_size_t sessions, apr_size_t tokens)
 }
 
 /* Writes keys [from, to); nanoseconds for each. */
-static double write_all(gate_store *store, gate_store_kind kind, uint64_t from, uint64_t to)
+static double write_at(gate_store *store, gate_store_kind kind, uint64_t from, uint64_t to,
+                       int64_t now)
 {
-    gate_entry entry = {{content, length}, NOW + YEAR, 1800};
+    gate_entry entry = {{content, LENGTH}, now + YEAR, 0};
     double start = cpu();
 
     for (uint64_t n = from; n < to; n++) {
         gate_store_key key = key_of(n);
-        store->put(store, kind, &key, NOW, &entry, NULL);
+        store->put(store, kind, &key, now, &entry, NULL);
     }
     return (cpu() - start) / (double)(to - from) * 1e9;
+}
+
+static double write_all(gate_store *store, gate_store_kind kind, uint64_t from, uint64_t to)
+{
+    return write_at(store, kind, from, to, NOW);
 }
 
 static double drop_all(gate_store *store, gate_store_kind kind, uint64_t from, uint64_t to)
@@ -116,8 +121,21 @@ static double read_some(gate_store *store, gate_store_kind kind, uint64_t first,
     double each = (cpu() - start) / ROUNDS * 1e9;
     apr_pool_destroy(p);
     if (there != ROUNDS && there != 0)
-        printf("  (%lu of %d were there)\n", (unsigned long)there, ROUNDS);
+        fprintf(stderr, "%lu of %d were there\n", (unsigned long)there, ROUNDS);
     return each;
+}
+
+static double look_at_some(gate_store *store, gate_store_kind kind, uint64_t first, uint64_t count)
+{
+    gate_record record;
+    uint64_t dice = 1;
+    double start = cpu();
+
+    for (unsigned n = 0; n < ROUNDS; n++) {
+        gate_store_key key = key_of(first + next(&dice) % count);
+        store->look(store, kind, &key, NOW, &record);
+    }
+    return (cpu() - start) / ROUNDS * 1e9;
 }
 
 /* The same region each time, so that only the number of records differs. */
@@ -126,22 +144,23 @@ static void by_count(apr_pool_t *p)
     static const uint64_t counts[] = {1000, 100000, 1000000};
     const uint64_t extra = 1u << 29, more = 20000;
 
-    printf("%10s %10s %10s %10s %10s %10s   ns of CPU, values of %lu bytes\n", "records", "get",
-           "miss", "put new", "put over", "drop", (unsigned long)length);
+    printf("{\"value_bytes\":%d,\"by_count\":[", LENGTH);
     for (unsigned i = 0; i < 3; i++) {
         apr_pool_t *own;
         apr_pool_create(&own, p);
         gate_store *store = gate_shm_store(
-            make(own, (apr_size_t)((double)(length + 700) * 1.3e6), (apr_size_t)1 << 20));
+            make(own, (apr_size_t)((LENGTH + 700) * 1.3e6), (apr_size_t)1 << 20, NULL));
         write_all(store, GATE_STORE_SESSION, 0, counts[i]);
         double get = read_some(store, GATE_STORE_SESSION, 0, counts[i]);
+        double look = look_at_some(store, GATE_STORE_SESSION, 0, counts[i]);
         double miss = read_some(store, GATE_STORE_SESSION, 1u << 30, counts[i]);
         write_all(store, GATE_STORE_SESSION, extra, extra + more); /* the kernel gives the pages */
         double drop = drop_all(store, GATE_STORE_SESSION, extra, extra + more);
         double fresh = write_all(store, GATE_STORE_SESSION, extra + more, extra + 2 * more);
         double over = write_all(store, GATE_STORE_SESSION, extra + more, extra + 2 * more);
-        printf("%10lu %10.0f %10.0f %10.0f %10.0f %10.0f\n", (unsigned long)counts[i], get, miss,
-               fresh, over, drop);
+        printf("%s{\"records\":%lu,\"get_ns\":%.0f,\"look_ns\":%.0f,\"miss_ns\":%.0f,"
+               "\"put_new_ns\":%.0f,\"put_over_ns\":%.0f,\"drop_ns\":%.0f}",
+               i ? "," : "", (unsigned long)counts[i], get, look, miss, fresh, over, drop);
         apr_pool_destroy(own);
     }
 }
@@ -152,19 +171,19 @@ static void when_full(apr_pool_t *p)
 {
     static const apr_size_t mib[] = {16, 128, 1024};
 
-    printf("\n%10s %10s %14s %14s   ns of CPU\n", "MiB, full", "get", "put, evicting",
-           "put, refused");
+    printf("],\"full\":[");
     for (unsigned i = 0; i < 3; i++) {
         apr_pool_t *own;
         apr_pool_create(&own, p);
-        gate_store *store = gate_shm_store(make(own, mib[i] << 20, mib[i] << 20));
-        uint64_t fill = ((uint64_t)mib[i] << 20) / length * 12 / 10;
+        gate_store *store = gate_shm_store(make(own, mib[i] << 20, mib[i] << 20, NULL));
+        uint64_t fill = ((uint64_t)mib[i] << 20) / LENGTH * 12 / 10;
         write_all(store, GATE_STORE_TOKEN, 0, fill);
         write_all(store, GATE_STORE_SESSION, 0, fill);
         double get = read_some(store, GATE_STORE_TOKEN, fill - fill / 10, fill / 10);
         double evicting = write_all(store, GATE_STORE_TOKEN, fill, fill + ROUNDS);
         double refused = write_all(store, GATE_STORE_SESSION, fill, fill + ROUNDS);
-        printf("%10lu %10.0f %14.0f %14.0f\n", (unsigned long)mib[i], get, evicting, refused);
+        printf("%s{\"mib\":%lu,\"get_ns\":%.0f,\"put_evicting_ns\":%.0f,\"put_refused_ns\":%.0f}",
+               i ? "," : "", (unsigned long)mib[i], get, evicting, refused);
         apr_pool_destroy(own);
     }
 }
@@ -182,7 +201,7 @@ static void *visit(void *data)
 {
     crowd *c = data;
     uint64_t dice = atomic_fetch_add(&c->born, 1) + 1, calls = 0, unsure = 0;
-    gate_entry entry = {{content, length}, NOW + YEAR, 1800};
+    gate_entry entry = {{content, LENGTH}, NOW + YEAR, 1800};
     gate_record record;
     apr_pool_t *p;
 
@@ -219,7 +238,7 @@ static double throughput(gate_store *store, uint64_t count, unsigned threads,
     for (unsigned i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
     if (c.unsure)
-        printf("  (%lu could not tell)\n", (unsigned long)c.unsure);
+        fprintf(stderr, "%lu could not tell\n", (unsigned long)c.unsure);
     return (double)c.calls / (seconds(CLOCK_MONOTONIC) - start) / 1e6;
 }
 
@@ -227,36 +246,48 @@ static double throughput(gate_store *store, uint64_t count, unsigned threads,
 static void in_a_crowd(apr_pool_t *p)
 {
     static const unsigned writes_in_1000[] = {0, 10, 100};
-    gate_store *store = gate_shm_store(make(p, (apr_size_t)64 << 20, (apr_size_t)1 << 20));
-    const uint64_t count = ((uint64_t)64 << 20) / (length + 700) / 2;
+    gate_store *store = gate_shm_store(make(p, (apr_size_t)64 << 20, (apr_size_t)1 << 20, NULL));
+    const uint64_t count = ((uint64_t)64 << 20) / (LENGTH + 700) / 2;
 
     write_all(store, GATE_STORE_SESSION, 0, count);
-    printf("\n%10s %12s %12s %12s   million calls a second, 64 MiB\n", "threads", "reading",
-           "1 % writing", "10 % writing");
+    printf("],\"crowd\":[");
     for (unsigned threads = 1; threads <= THREADS; threads *= 8) {
         double best[3] = {0};
         for (unsigned turn = 0; turn < 15; turn++) {
             double now = throughput(store, count, threads, writes_in_1000[turn % 3]);
             best[turn % 3] = now > best[turn % 3] ? now : best[turn % 3];
         }
-        printf("%10u %12.2f %12.2f %12.2f\n", threads, best[0], best[1], best[2]);
+        printf("%s{\"threads\":%u,\"reading\":%.2f,\"writing_1\":%.2f,\"writing_10\":%.2f}",
+               threads > 1 ? "," : "", threads, best[0], best[1], best[2]);
     }
+    printf("]}\n");
+}
+
+static void fill(apr_pool_t *p, char **words)
+{
+    const apr_size_t sessions = strtoul(words[1], NULL, 10), tokens = strtoul(words[2], NULL, 10);
+    gate_store *store = gate_shm_store(make(p, sessions << 20, tokens << 20, words[0]));
+
+    write_at(store, GATE_STORE_SESSION, 0, strtoul(words[3], NULL, 10), time(NULL));
 }
 
 int main(int argc, char **argv)
 {
+    const bool is_to_fill = argc == 6 && !strcmp(argv[1], "fill");
     apr_pool_t *p;
 
-    if (argc > 1)
-        length = strtoul(argv[1], NULL, 10);
-    if (length > sizeof(content))
+    if (argc != 1 && !is_to_fill)
         return 1;
     apr_initialize();
     apr_pool_create(&p, NULL);
     memset(content, 'x', sizeof(content));
-    by_count(p);
-    when_full(p);
-    in_a_crowd(p);
+    if (is_to_fill) {
+        fill(p, argv + 2);
+    } else {
+        by_count(p);
+        when_full(p);
+        in_a_crowd(p);
+    }
     apr_pool_destroy(p);
     apr_terminate();
     return 0;
