@@ -65,6 +65,7 @@ static gate_reason judge_jwt(judging *j)
         .audiences = j->s->audiences,
         .now = j->q->now,
         .skew = j->s->skew,
+        .is_strict = j->s->strict_tokens,
     };
     gate_jwt *jwt;
     gate_reason reason =

@@ -155,6 +155,7 @@ struct gate_settings {
     gate_token_sources token_sources;
     const char *const *audiences; /* NULL-terminated; NULL: any */
     gate_alg_set algorithms;
+    bool strict_tokens; /* OIDCGateTokenProfile rfc9068 */
     int skew; /* seconds */
     bool introspect_all;
     const gate_form *introspection_params; /* NULL for none */

@@ -4,12 +4,15 @@
 
 #include "base/json.h"
 #include "gate/provider.h"
+#include "oidc/detail.h"
 #include "jose/jwt.h"
 #include "oidc/id_token.h"
 #include "oidc/userinfo.h"
 
 /* The ID token of a login may be as old as the login itself may take. */
 #define ID_TOKEN_MAX_AGE_SECONDS 600
+
+#define SCOPE_SHOWN_BYTES 64
 
 /* What is being put together: the task at hand. */
 typedef struct task {
@@ -164,6 +167,19 @@ static gate_reason encode(task *t, gate_span scope, gate_span *identity)
     return gate_identity_make(t->q->pool, &facts, sets, count, identity);
 }
 
+/* RFC 6749 section 6: a renewal grants what was granted before, or less of it. */
+static gate_reason check_scope(const task *t, gate_span scope)
+{
+    gate_span word;
+
+    if (!t->want->before || !gate_scope_is_wider(scope, t->want->scope, &word))
+        return GATE_OK;
+    gate_detail(t->q->pool, t->detail,
+                "the renewed tokens have the scope %s, which was not granted",
+                gate_detail_words(t->q->pool, word, SCOPE_SHOWN_BYTES));
+    return GATE_IDP_UNSUITABLE;
+}
+
 gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_world *w,
                           const gate_token_set *set, const gate_identify_want *want,
                           gate_span *identity, gate_tokens *tokens, const char **detail)
@@ -181,7 +197,9 @@ gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_wo
     };
     if (want->before && !set->refresh_token.ptr) /* RFC 6749 section 6: the old one goes on */
         tokens->refresh_token = want->before->refresh_token;
-    reason = take_id_token(&t, set->id_token);
+    reason = check_scope(&t, set->scope);
+    if (reason == GATE_OK)
+        reason = take_id_token(&t, set->id_token);
     if (reason == GATE_OK)
         reason = take_userinfo(&t);
     if (reason != GATE_OK)

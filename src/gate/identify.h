@@ -27,7 +27,8 @@ gate_reason gate_identify_read(const gate_request *q, const gate_settings *s, ga
  * so, reads the access token's claims where it is a JWT of this provider, and puts together what
  * OIDCGateClaimsFrom names. *identity and *tokens are ready for the store and live in the request's
  * pool. The reasons of gate_jwt_read, gate_jwt_verify, gate_id_token_check and gate_userinfo_read,
- * IDP_ERROR where there is no ID token at a login, or the provider's outage. */
+ * IDP_ERROR where there is no ID token at a login, IDP_UNSUITABLE where a renewal brings a
+ * wider scope than was granted (RFC 6749 section 6), or the provider's outage. */
 gate_reason gate_identify(const gate_request *q, const gate_settings *s, gate_world *w,
                           const gate_token_set *set, const gate_identify_want *want,
                           gate_span *identity, gate_tokens *tokens, const char **detail);

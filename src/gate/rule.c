@@ -9,6 +9,7 @@
 #include "base/quantity.h"
 #include "gate/claim_note.h"
 #include "gate/gate.h"
+#include "oidc/token.h"
 
 #define MAX_CLAIMS_OF_KIND 2
 
@@ -246,20 +247,10 @@ static bool find_list(const gate_rule *rule, const gate_identity *identity, stru
     return list->text.ptr;
 }
 
-/* Words of a scope are parted by SP, and by nothing else (RFC 6749 section 3.3). */
-static bool text_has(gate_span text, gate_span word)
-{
-    gate_span piece;
-    while (gate_span_cut(&text, ' ', &piece))
-        if (is_same(piece, word))
-            return true;
-    return false;
-}
-
 static bool list_has(const struct list *list, gate_span word)
 {
     if (list->is_text)
-        return text_has(list->text, word);
+        return gate_scope_has(list->text, word);
     for (int i = 0; i < list->claim.count; i++) {
         gate_value_type type;
         const gate_span member = gate_claim_value(&list->claim, i, &type);

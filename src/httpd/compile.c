@@ -549,6 +549,7 @@ static bool set_accept_fingerprint(compiling *c)
         number(c->p, s->methods),
         number(c->p, s->algorithms),
         s->introspect_all ? GATE_SPAN("all") : GATE_SPAN("opaque"),
+        s->strict_tokens ? GATE_SPAN("rfc9068") : GATE_SPAN("any"),
         c->d->discovery ? GATE_SPAN("discovery") : GATE_SPAN("endpoints"),
         gate_span_of(joined(c->p, c->d->discovery_domains)),
         gate_span_of(joined(c->p, c->d->sources)),
@@ -618,6 +619,7 @@ static void set_how(compiling *c)
     if (d->token_sources)
         s->token_sources = gate_token_sources_of(d->token_sources);
     s->algorithms = d->algorithms;
+    s->strict_tokens = d->token_profile;
     s->skew = d->skew;
     s->introspect_all = (c->dir->set & GATE_BIT(introspect_all)) ? d->introspect_all
                                                                  : !takes(c, GATE_METHOD_BEARER);

@@ -64,6 +64,7 @@ typedef struct gate_secret_keys {
     X(apr_array_header_t *, audiences)                                                  \
     X(apr_array_header_t *, token_sources)                                              \
     X(gate_alg_set, algorithms)                                                         \
+    X(int, token_profile)                                                               \
     X(int, skew)                                                                        \
     X(apr_array_header_t *, scope)                                                      \
     X(apr_array_header_t *, grant_scope)                                                \

@@ -355,6 +355,7 @@ static const gate_choice methods[] = {
     {NULL, 0},
 };
 static const gate_choice introspects[] = {{"opaque", 0}, {"all", 1}, {NULL, 0}};
+static const gate_choice profiles[] = {{"any", 0}, {"rfc9068", 1}, {NULL, 0}};
 static const gate_choice userinfos[] = {{"Off", 0}, {"login", 1}, {NULL, 0}};
 static const gate_choice response_modes[] = {
     {"query", GATE_RESPONSE_QUERY},
@@ -492,6 +493,8 @@ const command_rec gate_commands[] = {
     ROW_WITH_DEFAULT("OIDCGateTokenFrom", LOCATION,
                      "authorization|header:NAME|cookie:NAME|query:NAME...", "authorization",
                      SEVERAL(GATE_SLOT_AT(token_sources), read_token_source)),
+    ROW_WITH_DEFAULT("OIDCGateTokenProfile", LOCATION, "any|rfc9068", "any",
+                     ONE(GATE_SLOT_AT(token_profile), gate_read_choice, .choices = profiles)),
     ROW("OIDCGateResource", LOCATION, "URL [name=TEXT] [scopes=TEXT]", "none", .min = 1, .max = 3,
         .read = read_resource, .slots = resource_keys),
     ROW_WITH_DEFAULT("OIDCGateAlgorithms", ANYWHERE, "ALGORITHM...",

@@ -78,6 +78,25 @@ gate_form *gate_token_revocation(apr_pool_t *p, gate_span token, const char *hin
     return form;
 }
 
+/* ---- scopes ---- */
+
+bool gate_scope_has(gate_span scope, gate_span word)
+{
+    gate_span piece;
+    while (gate_span_cut(&scope, ' ', &piece))
+        if (gate_span_equal(piece, word))
+            return true;
+    return false;
+}
+
+bool gate_scope_is_wider(gate_span scope, gate_span granted, gate_span *word)
+{
+    while (gate_span_cut(&scope, ' ', word))
+        if (word->len && !gate_scope_has(granted, *word))
+            return true;
+    return false;
+}
+
 /* ---- answers ---- */
 
 /* RFC 6749 section 5.2, and the two codes of section 4.1.2.1 that providers send from here as well.

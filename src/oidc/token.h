@@ -23,6 +23,13 @@ gate_form *gate_token_revocation(apr_pool_t *p, gate_span token, const char *hin
 /* Whether a grant sets a parameter of that name itself, so that no configuration may. */
 bool gate_token_owns(const char *name);
 
+/* Whether the word is in the scope: words are parted by SP, and by nothing else (RFC 6749 section
+ * 3.3). */
+bool gate_scope_has(gate_span scope, gate_span word);
+
+/* Whether the scope has a word that was not granted; which, in *word. */
+bool gate_scope_is_wider(gate_span scope, gate_span granted, gate_span *word);
+
 typedef struct gate_token_set {
     gate_span access_token;  /* always there */
     gate_span id_token;      /* absent where not sent; the caller knows whether it must be there */

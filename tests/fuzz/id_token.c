@@ -20,7 +20,8 @@ static void try_input(apr_pool_t *p, gate_span input)
         .max_age = 600,
         .max_iat_age = 600,
     };
-    static const gate_access_token_want program = {"https://id.example", audiences, TOLD_NOW, 30};
+    static const gate_access_token_want program = {"https://id.example", audiences, TOLD_NOW, 30,
+                                                  false};
     const json_t *claims = gate_json_object(p, input, GATE_JWT_MAX_BYTES);
     if (!claims)
         return;

@@ -537,6 +537,15 @@ row 'userinfo that is signed as a JWT is not taken for the claims, whatever kind
     ProxyPass         @backend@
 </Location>
 
+<Location /by-the-book>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateMethods      bearer
+    OIDCGateAudience     api://default
+    OIDCGateTokenProfile rfc9068
+    ProxyPass            @backend@
+</Location>
+
 =httpd other
 
 OIDCGateIssuer        @op@
@@ -577,6 +586,21 @@ row 'a clock that is read generously at one place is not at another' => sub {
     is with('/api/x', $early)->code, 401, 'but not there';
     is with('/other-clock/x', $early)->code, 200, 'still';
     log_like qr/reason=token_not_yet_valid/;
+};
+
+row 'AT-4 where the book counts, all that it requires must be there, whatever was good elsewhere' => sub {
+    is with('/by-the-book/x', token())->code, 200, 'a token by the book';
+    for my $lack (qw(sub client_id iat jti)) {
+        my $token = token(drop => [$lack]);
+        is with('/api/x', $token)->code, 200, "without $lack: good enough for others";
+        my $answer = with('/by-the-book/x', $token);
+        is $answer->code, 401, '... and not here';
+        is json($answer)->{reason}, 'bad_claim', 'bad_claim';
+        log_like qr/detail="it has no $lack, which RFC 9068 requires"/;
+    }
+    is json(with('/by-the-book/x', token(drop => [$_])))->{error}, 'invalid_token', "without $_" for qw(iss exp aud);
+    is json(with('/by-the-book/x', token(header => { typ => 'JWT' })))->{reason}, 'wrong_kind', 'not at+jwt';
+    expect_log qr/reason=(?:bad_claim|wrong_kind)/;
 };
 
 row 'another virtual host asks for itself' => sub {

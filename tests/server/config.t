@@ -298,6 +298,8 @@ my @refused = (
     'OIDCGateRemoteUser ""'                      => qr/no name of a claim/,
     "<Location /x>\nOIDCGateMethods code basic\n</Location>"
         => qr/OIDCGateMethods basic: say code, bearer, introspection or client_credentials/,
+    "<Location /x>\nOIDCGateTokenProfile rfc6750\n</Location>"
+        => qr/OIDCGateTokenProfile rfc6750: say any or rfc9068/,
     "<Location /x>\nOIDCGateIntrospect jwt\n</Location>"
         => qr/OIDCGateIntrospect jwt: say opaque or all/,
     "<Location /x>\nOIDCGateOnUnauthenticated deny\n</Location>"

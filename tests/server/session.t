@@ -136,6 +136,22 @@ row '2.15 a refresh that the provider refuses ends the session: a page signs in 
     expect_log qr/reason=session_expired/;
 };
 
+row '6749-10 a refresh that brings a wider scope ends the session; a narrower one does not' => sub {
+    for my $case (['openid', 200], ['openid admin', 401]) {
+        my ($scope, $status) = @$case;
+        my $ua = signed_in(1);
+        my $cookie = cookie_header($ua);
+        $op->lie(token => set => { scope => $scope });
+        $backend->reset;
+        wait_until(time + 2);
+        status_is get(ua(), '/app/x', Cookie => $cookie, Accept => 'application/json'), $status, "'$scope': $status";
+        calls_are $op, 'T1';
+        upstream_is $status == 200 ? 1 : 0;
+        $op->honest;
+    }
+    log_like qr/reason=refresh_failed .*detail="the renewed tokens have the scope admin, which was not granted"/, 'and the log says why';
+};
+
 row '2.16 the provider is away: with a good access token nothing happens, with an old one 503, and the session stays' => sub {
     my $good = signed_in();
     my $old = signed_in(1);

@@ -135,6 +135,61 @@ static void test_kinds(void)
         run(kinds[i].typ, kinds[i].changes, kinds[i].reason, kinds[i].name);
 }
 
+/* OIDCGateTokenProfile rfc9068: client_id is there, but for what a case changes. */
+static const struct {
+    const char *typ;
+    claim_change change;
+    gate_reason reason;
+} profile[] = {
+    {"at+jwt", {NULL, NULL}, GATE_OK},
+    {"At+Jwt", {NULL, NULL}, GATE_OK},
+    {"JWT", {"scope", "\"a\""}, GATE_WRONG_KIND},
+    {NULL, {"scope", "\"a\""}, GATE_WRONG_KIND},
+    {"at+jwt", {"iss", NULL}, GATE_BAD_CLAIM},
+    {"at+jwt", {"exp", NULL}, GATE_BAD_CLAIM},
+    {"at+jwt", {"aud", NULL}, GATE_BAD_CLAIM},
+    {"at+jwt", {"sub", NULL}, GATE_BAD_CLAIM},
+    {"at+jwt", {"client_id", NULL}, GATE_BAD_CLAIM},
+    {"at+jwt", {"iat", NULL}, GATE_BAD_CLAIM},
+    {"at+jwt", {"jti", NULL}, GATE_BAD_CLAIM},
+    {"at+jwt", {"iss", "null"}, GATE_BAD_ISSUER},
+    {"at+jwt", {"exp", "null"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"exp", "\"1700000300\""}, GATE_BAD_CLAIM},
+    {"at+jwt", {"aud", "null"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"aud", "[]"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"aud", "[\"api\",7]"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"aud", "[\"x\",\"api\"]"}, GATE_OK},
+    {"at+jwt", {"sub", "null"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"sub", "[\"alice\"]"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"client_id", "null"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"client_id", "{}"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"iat", "null"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"iat", "true"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"jti", "null"}, GATE_BAD_CLAIM},
+    {"at+jwt", {"jti", "1"}, GATE_BAD_CLAIM},
+};
+
+static void test_profile(void)
+{
+    gate_access_token_want strict = want, any = want;
+    strict.is_strict = any.is_strict = true;
+    any.audiences = NULL;
+    for (size_t i = 0; i < sizeof profile / sizeof *profile; i++) {
+        const claim_change changes[] = {{"client_id", "\"c\""}, profile[i].change};
+        const gate_jwt jwt = jwt_of(profile[i].typ, changes, 2);
+        const char *detail = NULL;
+        apr_int64_t expires = 0;
+        const gate_reason reason = gate_access_token_check(p, &jwt, &strict, &expires, &detail);
+        is(gate_reason_name(reason), gate_reason_name(profile[i].reason),
+           "by RFC 9068: typ %s, %s %s", profile[i].typ ? profile[i].typ : "missing",
+           profile[i].change.name ? profile[i].change.name : "all as it",
+           profile[i].change.value ? profile[i].change.value : "is not there");
+        ok(reason == GATE_OK || (detail && *detail), "... %s", detail ? detail : "fine");
+        ok(gate_access_token_check(p, &jwt, &any, &expires, NULL) == profile[i].reason,
+           "... for whatever audience");
+    }
+}
+
 static void test_any_audience(void)
 {
     static const claim_change others[] = {{"aud", "\"other\""}, {"aud", NULL}, {"aud", "7"}};
@@ -181,6 +236,7 @@ int main(void)
     apr_pool_create(&p, NULL);
     test_claims();
     test_kinds();
+    test_profile();
     test_any_audience();
     test_signed();
     apr_pool_destroy(p);

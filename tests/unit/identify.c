@@ -221,6 +221,10 @@ static void test_renewal(void)
            gate_span_is(tokens.refresh_token, "rt"),
        "the others stay");
     is(text_of(gate_identity_scope(gate_identity_open(identity))), "granted", "as does the scope");
+    set.scope = GATE_SPAN("granted more");
+    is(identify_with(&set, &want), "idp_unsuitable", "but not a wider one");
+    set.scope = GATE_SPAN("granted");
+    is(identify_with(&set, &want), "ok", "the same is no wider");
     want.subject = GATE_SPAN("mallory");
     is(identify_with(&set, &want), "subject_mismatch", "it is never somebody else's");
     want.before = NULL;

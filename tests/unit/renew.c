@@ -127,11 +127,22 @@ static void test_scope(void)
     is(text_of(gate_identity_scope(decision.identity)), "openid",
        "a scope that is not said again is the one that was granted, not the one that was asked "
        "for");
-    op.scope = "openid email";
+    op.scope = "email openid profile";
+    s = world_begin();
+    s->needs = GATE_NEEDS_ACCESS_TOKEN;
+    sign_in(s, page);
+    op.scope = "profile openid";
     world_wait(DUE);
     decision = ask_for(s, page);
-    is(text_of(gate_identity_scope(decision.identity)), "openid email",
-       "one that is said is taken");
+    is(text_of(gate_identity_scope(decision.identity)), "profile openid",
+       "a narrower one that is said is taken, in whatever order");
+    op.scope = "openid profile admin";
+    world_wait(DUE);
+    decision = ask_for(s, page);
+    is(said(decision), "CHALLENGE refresh_failed 401", "a wider one ends the session");
+    ok(decision.detail && strstr(decision.detail, "the scope admin, which was not granted"),
+       "and the log says so: %s", decision.detail);
+    ok(!has_session(), "nothing of it is kept");
 }
 
 /* --- many at once --- */

@@ -264,6 +264,28 @@ static void test_secrets(void)
     is(detail, "status 400, invalid_grant: too \\x22old\\x22", "the rest is said, escaped");
 }
 
+static void test_scopes(void)
+{
+    static const struct {
+        const char *scope, *granted, *wider; /* NULL: it is no wider */
+    } cases[] = {
+        {"a b", "b a", NULL},     {"a", "a b", NULL},        {"", "a", NULL},
+        {"a  a", "a", NULL},      {"a c", "a b", "c"},       {"ab", "a b", "ab"},
+        {"A", "a", "A"},          {"a", "", "a"},            {"a\tb", "a b", "a\tb"},
+        {"read", "readonly", "read"}, {NULL, "a", NULL},     {"a", NULL, "a"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gate_span word = {NULL, 0};
+        const bool wider = gate_scope_is_wider(gate_span_of(cases[i].scope),
+                                               gate_span_of(cases[i].granted), &word);
+        ok(wider == (cases[i].wider != NULL) && (!wider || gate_span_is(word, cases[i].wider)),
+           "'%s' is %s than '%s'", cases[i].scope ? cases[i].scope : "-",
+           wider ? "wider" : "no wider", cases[i].granted ? cases[i].granted : "-");
+    }
+    ok(gate_scope_has(GATE_SPAN("a b c"), GATE_SPAN("b")), "one of three");
+    ok(!gate_scope_has(GATE_SPAN("ab c"), GATE_SPAN("b")), "no part of a word");
+}
+
 int main(void)
 {
     apr_initialize();
@@ -275,6 +297,7 @@ int main(void)
     test_expiry();
     test_sizes();
     test_secrets();
+    test_scopes();
     apr_pool_destroy(p);
     apr_terminate();
     return tap_done();
