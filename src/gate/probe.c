@@ -188,6 +188,20 @@ static const char *need(probe *b, const char *what, gate_endpoint endpoint)
 
 /* --- keys --- */
 
+/* What is wrong with them, each fault once. */
+static const char *unused(const probe *b, const gate_jwks *keys)
+{
+    const char *text = "";
+
+    for (int i = 0; i < keys->skipped; i++) {
+        const char *problem = keys->skips[i].problem;
+
+        if (!strstr(text, problem))
+            text = apr_pstrcat(b->pool, text, *text ? "; " : "", problem, NULL);
+    }
+    return text;
+}
+
 static void probe_keys(probe *b)
 {
     const char *detail = NULL;
@@ -215,12 +229,14 @@ static void probe_keys(probe *b)
     if (reason != GATE_OK)
         find_reason(b, "keys", reason, detail);
     else if (!keys->count)
-        find(b, GATE_FAILS, "keys", "none that the gate can use",
+        find(b, GATE_FAILS, "keys",
+             apr_pstrcat(b->pool, "none that the gate can use", keys->skipped ? ": " : "",
+                         unused(b, keys), NULL),
              "the provider must publish RSA keys of 2048 bits or more, or EC or Ed25519 keys");
     else
         find(b, GATE_WORKS, "keys",
-             apr_psprintf(b->pool, "%d that can be used, %d that cannot", keys->count,
-                          keys->skipped),
+             apr_psprintf(b->pool, "%d that can be used, %d that cannot%s%s", keys->count,
+                          keys->skipped, keys->skipped ? ": " : "", unused(b, keys)),
              NULL);
 }
 

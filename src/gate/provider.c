@@ -573,6 +573,18 @@ static bool may_be_newer(const gate_jwt *jwt, gate_reason reason)
     return reason == GATE_UNKNOWN_KID || (reason == GATE_BAD_SIGNATURE && !jwt->kid.ptr);
 }
 
+static gate_reason verify_with(const gate_jwt *jwt, const gate_jwks *keys, apr_pool_t *p,
+                               const char **detail)
+{
+    const gate_reason reason = gate_jwt_verify(jwt, keys);
+    const char *problem = reason == GATE_UNKNOWN_KID ? gate_jwks_problem(keys, jwt->kid) : NULL;
+
+    *detail = problem
+                  ? apr_pstrcat(p, "the provider publishes a key that is not used: ", problem, NULL)
+                  : NULL;
+    return reason;
+}
+
 gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider,
                                  const gate_jwt *jwt, const char **detail)
 {
@@ -581,14 +593,14 @@ gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_prov
 
     *detail = NULL;
     if (provider->given)
-        return gate_jwt_verify(jwt, provider->given);
+        return verify_with(jwt, provider->given, q->pool, detail);
     reason = find(&s);
     if (reason != GATE_OK)
         return reason;
-    reason = gate_jwt_verify(jwt, s.found->keys);
+    reason = verify_with(jwt, s.found->keys, q->pool, detail);
     if (!may_be_newer(jwt, reason) || !find_newer_keys(&s))
         return reason;
-    return gate_jwt_verify(jwt, s.found->keys);
+    return verify_with(jwt, s.found->keys, q->pool, detail);
 }
 
 gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,

@@ -4,6 +4,7 @@
 # Tokens that are JWTs and checked here: RFC 6750, RFC 9068, and which kind of token is taken where.
 use Gate::Test;
 
+use Math::BigInt ();
 use MIME::Base64 qw(encode_base64url);
 use Time::HiRes qw(sleep time);
 
@@ -301,6 +302,7 @@ row 'a key that the token brings along, or points to, is not used' => sub {
 Use Of /rotating rotating
 Use Of /flooded  flooded
 Use Of /parallel parallel
+Use Of /faulty   faulty
 
 =cut
 
@@ -320,6 +322,23 @@ row 'a new key of the provider is found, once' => sub {
     ok until_true(sub { 20 == grep { $withdrawn->() == 401 } 1 .. 20 }, 15), 'what the old key signs is soon refused by every process';
     calls_are $rotating, 'J<=1';
     log_like qr/reason=unknown_kid/;
+};
+
+# A modulus as the faulty generator makes them: modulo every small prime it is a power of 65537.
+sub faulty_modulus {
+    my $product = Math::BigInt->new(1);
+    $product *= $_ for grep { my $n = $_; !grep { $n % $_ == 0 } 2 .. $n - 1 } 3 .. 167;
+    my $n = (Math::BigInt->new(2)->bpow(2047) / $product + 1) * $product + Math::BigInt->new(65537)->bmodpow(7, $product);
+    $n += $product if $n->is_even;
+    return encode_base64url($n->to_bytes);
+}
+
+row 'J-8 a key of the faulty generator (CVE-2017-15361) is not used, and the log says so' => sub {
+    my $faulty = $op->tenant('faulty');
+    my $key = { kty => 'RSA', kid => 'rsa1', use => 'sig', e => 'AQAB', n => faulty_modulus() };
+    $faulty->lie(jwks => set => { keys => [$key] });
+    denied with('/faulty/x', $faulty->mint(user => 'alice')), 401;
+    log_like qr/reason=unknown_kid .*detail="the provider publishes a key that is not used: an RSA key of the faulty kind of CVE-2017-15361"/;
 };
 
 row 'keys that nobody knows make the provider hear one question a minute' => sub {

@@ -91,6 +91,25 @@ static void order(void)
        "keys stay in their order");
 }
 
+static void problems(void)
+{
+    const gate_jwks *set =
+        read_text("{\"keys\":[" EC("good") ",{\"kty\":\"PQ\",\"kid\":\"new\"},"
+                  "{\"kty\":\"RSA\",\"use\":\"enc\",\"kid\":\"enc\"},{\"kid\":7}," OCT "]}");
+    static const struct {
+        const char *kid, *problem;
+    } cases[] = {{"good", NULL},         {"new", "kty is none"}, {"enc", "use is not sig"},
+                 {"nobody's", NULL}, {"", NULL},             {NULL, "kty is none"}};
+    for (size_t i = 0; set && i < COUNT(cases); i++) {
+        const char *problem = gate_jwks_problem(set, gate_span_of(cases[i].kid));
+        ok(cases[i].problem ? problem && strstr(problem, cases[i].problem) : !problem,
+           "why the key '%s' is not used: %s", cases[i].kid ? cases[i].kid : "any",
+           problem ? problem : "it is, or there is none");
+    }
+    ok(set && set->skipped == 4 && strstr(set->skips[3].problem, "no secret"),
+       "a symmetric key that was published is none");
+}
+
 int main(void)
 {
     apr_initialize();
@@ -98,6 +117,7 @@ int main(void)
     sets();
     limits();
     order();
+    problems();
     apr_pool_destroy(pool);
     apr_terminate();
     return tap_done();

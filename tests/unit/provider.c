@@ -552,6 +552,21 @@ static void test_given_keys(void)
     ok(!gate_provider_make(the.pool, &options), "what is no key set makes no provider");
 }
 
+static void test_unusable_key(void)
+{
+    const char *text, *detail = NULL;
+    gate_reason reason;
+
+    world_begin();
+    op.at[OP_JWKS].status = 200;
+    op.at[OP_JWKS].body = "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"k1\",\"n\":\"AQAB\",\"e\":\"AQAB\"}]}";
+    text = token();
+    reason = gate_provider_verify(request_at("GET", "/", true), &the.gate, the.app.provider,
+                                  jwt_of(text), &detail);
+    is(gate_reason_name(reason), "unknown_kid", "a key that is too weak is none");
+    ok(detail && strstr(detail, "under 2,048"), "and the log says why: %s", detail);
+}
+
 static void test_keys_away(void)
 {
     world_begin();
@@ -965,6 +980,7 @@ int main(void)
     test_flood();
     test_store_away_in_flood();
     test_given_keys();
+    test_unusable_key();
     test_keys_away();
     test_offline();
     test_foreign_document();
