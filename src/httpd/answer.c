@@ -240,6 +240,8 @@ int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
         challenge(r, state);
     gate_state_id(r, state); /* for the page, too */
     gate_log_decision(r, state, "deny", status);
+    if (state->is_answered)
+        return AP_FILTER_ERROR;
     prepare_page(r, status);
     return status;
 }

@@ -216,9 +216,8 @@ static bool is_settled(explaining *e, int status)
 {
     if (status == DECLINED || (status == OK && gate_config_forces_authn(e->there)))
         return false;
-    e->state->decision = status == OK
-                             ? (gate_decision){.verb = GATE_ADMIT, .status = HTTP_OK}
-                             : gate_refuse(GATE_RULE_REFUSED, "whoever it is");
+    e->state->decision = status == OK ? (gate_decision){.verb = GATE_ADMIT, .status = HTTP_OK}
+                                      : gate_refuse(GATE_RULE_REFUSED, "whoever it is");
     return true;
 }
 
@@ -258,9 +257,21 @@ static void note_told(explaining *e, const char *kind, const gate_told_list *tol
     }
 }
 
+/* No place is asked about it: the host refuses it before it looks which one is meant. */
+static bool is_trace(const char *method)
+{
+    return ap_method_number_of(method) == M_TRACE;
+}
+
 static void decide(explaining *e, const gate_settings *settings, const char *problem)
 {
     gate_state *state = e->state = gate_state_make(e->there, settings);
+
+    if (is_trace(e->q.method)) {
+        state->decision = gate_refuse(GATE_METHOD_NOT_ALLOWED, NULL);
+        note(e, "method", "TRACE, which this host refuses", state->decision.reason);
+        return;
+    }
 
     if (!settings) {
         state->decision = gate_refuse(GATE_CONFIG_ERROR, problem);
@@ -339,7 +350,7 @@ static gate_decision explain_path(explaining *e, const gate_request *q, gate_wor
         return gate_refuse(GATE_TARGET_UNSAFE,
                            "path= is a path on this host, and method= a method");
     imagine(e, q, method, path);
-    look_there(e, method, gate_span_dup(e->r->pool, path));
+    look_there(e, is_trace(method) ? "GET" : method, gate_span_dup(e->r->pool, path));
     settings = gate_config_settings(e->there, &problem);
     take_credential(e, settings);
     json_object_set_new(e->answer, "path",
@@ -354,6 +365,8 @@ static gate_decision explain_path(explaining *e, const gate_request *q, gate_wor
         json_object_set_new(e->answer, "decision", verdict(e));
         json_object_set_new(e->answer, "trace", steps(e));
         json_object_set_new(e->answer, "directives", gate_describe(e->there));
+    } else if (is_trace(method)) {
+        json_object_set_new(e->answer, "means", json_string("this host refuses TRACE"));
     }
     ap_destroy_sub_req(e->there);
     return (gate_decision){.verb = GATE_ADMIT, .status = HTTP_OK};

@@ -102,27 +102,33 @@ static bool is_protected(gate_span token)
            gate_span_equal_nocase(token, GATE_SPAN("Authorization"));
 }
 
-static void sweep_connection(request_rec *r)
+/* Takes members out of a header that is a list. */
+static void sweep_list_of(request_rec *r, const char *name, bool (*goes)(gate_span member))
 {
-    gate_span rest = gate_span_of(apr_table_get(r->headers_in, "Connection")), token;
+    gate_span rest = gate_span_of(apr_table_get(r->headers_in, name)), member;
     const char *kept = NULL;
     bool dropped = false;
 
-    while (gate_span_cut(&rest, ',', &token)) {
-        token = gate_span_trim(token);
-        if (is_protected(token)) {
+    while (gate_span_cut(&rest, ',', &member)) {
+        member = gate_span_trim(member);
+        if (goes(member)) {
             dropped = true;
             continue;
         }
-        kept = kept ? apr_pstrcat(r->pool, kept, ", ", gate_span_dup(r->pool, token), NULL)
-                    : gate_span_dup(r->pool, token);
+        kept = kept ? apr_pstrcat(r->pool, kept, ", ", gate_span_dup(r->pool, member), NULL)
+                    : gate_span_dup(r->pool, member);
     }
     if (!dropped)
         return;
     if (kept && *kept)
-        apr_table_setn(r->headers_in, "Connection", kept);
+        apr_table_setn(r->headers_in, name, kept);
     else
-        apr_table_unset(r->headers_in, "Connection");
+        apr_table_unset(r->headers_in, name);
+}
+
+static bool is_h2c(gate_span protocol)
+{
+    return gate_span_equal_nocase(protocol, GATE_SPAN("h2c"));
 }
 
 int gate_scrub(request_rec *r)
@@ -131,13 +137,18 @@ int gate_scrub(request_rec *r)
 
     if (r->prev)
         gate_restore(r);
+    /* mod_http2 would make a stream of a request that is judged already: of one without its
+     * credentials, which have been withheld, or of the page that says no. So the offer is declined
+     * (RFC 9110 section 7.8; RFC 9113 has it no more). */
+    if (apr_table_get(r->headers_in, "Upgrade") && gate_config_site(r->server))
+        sweep_list_of(r, "Upgrade", is_h2c);
     if (!gate_config_tells_headers())
         return DECLINED;
     stripped = sweep_table(r->pool, r->headers_in);
     if (r->trailers_in)
         sweep_table(r->pool, r->trailers_in);
     if (apr_table_get(r->headers_in, "Connection"))
-        sweep_connection(r);
+        sweep_list_of(r, "Connection", is_protected);
     if (!stripped || !ap_is_initial_req(r))
         return DECLINED;
     gate_count_stripped(stripped->nelts);

@@ -16,6 +16,7 @@
 APLOG_USE_MODULE(oidc_gate);
 
 #define OWN_COOKIES "OIDC_GATE_OWN_COOKIES"
+#define INTERIM     "OIDC_GATE_INTERIM"
 
 /* Under this key a request's pool has those that were set; internal redirects share it. */
 static const char noted[] = "oidc_gate cookies";
@@ -105,12 +106,155 @@ static int drop_from(request_rec *r, apr_table_t *headers)
     return s.forged;
 }
 
+/* --- answers before the answer --- */
+
+/* What mod_proxy hears before the answer itself (100 to 103, and the 101 of a WebSocket) it writes
+ * to the connection, past all filters of the request. So the connection has one that looks at the
+ * lines of these, from where a backend is asked to where its answer itself begins. */
+typedef enum interim_state {
+    RESTS,
+    STARTS, /* at the first line of such an answer, or of something else */
+    WITHIN,
+    WITHIN_LAST /* what comes behind it is another protocol's */
+} interim_state;
+
+typedef struct interim {
+    interim_state state;
+    const char *name;          /* of the gate's cookies there */
+    apr_bucket_brigade *line;  /* what there is of a line */
+    apr_bucket_brigade *ready; /* what goes on */
+} interim;
+
+static ap_filter_rec_t *interim_filter;
+
+#define LINE_MAX_BYTES 65536
+#define SEEN_BYTES     256 /* of a line: the field's name and the cookie's are within */
+
+static interim *find_watch(const conn_rec *c)
+{
+    for (const ap_filter_t *at = c->output_filters; at; at = at->next) {
+        if (at->frec == interim_filter)
+            return at->ctx;
+    }
+    return NULL;
+}
+
+static void watch_interim(request_rec *r)
+{
+    conn_rec *c = r->connection;
+    interim *watch = find_watch(c);
+
+    if (!watch) {
+        watch = apr_pcalloc(c->pool, sizeof *watch);
+        watch->line = apr_brigade_create(c->pool, c->bucket_alloc);
+        watch->ready = apr_brigade_create(c->pool, c->bucket_alloc);
+        ap_add_output_filter_handle(interim_filter, watch, r, c);
+    }
+    watch->state = STARTS;
+    watch->name = gate_config_site(r->server)->cookie;
+}
+
+/* "HTTP/1.1 103 Early Hints" */
+static interim_state state_behind(const char *status_line)
+{
+    if (strncmp(status_line, "HTTP/1.", 7) || !status_line[7] || strncmp(status_line + 8, " 1", 2))
+        return RESTS;
+    return strncmp(status_line + 9, "101", 3) ? WITHIN : WITHIN_LAST;
+}
+
+static bool is_forged_line(const char *line, const char *name)
+{
+    static const char field[] = "Set-Cookie:";
+
+    return !strncasecmp(line, field, sizeof field - 1) &&
+           has_own_name(line + sizeof field - 1, name);
+}
+
+/* What becomes of a whole line; false: it goes. */
+static bool keep_line(interim *watch, const char *line)
+{
+    const bool is_end = line[0] == '\r' || line[0] == '\n';
+
+    if (watch->state == STARTS)
+        watch->state = state_behind(line);
+    else if (is_end)
+        watch->state = watch->state == WITHIN ? STARTS : RESTS;
+    else
+        return !is_forged_line(line, watch->name);
+    return true;
+}
+
+static bool is_whole(const apr_bucket_brigade *line)
+{
+    const char *bytes;
+    apr_size_t len;
+
+    return apr_bucket_read(APR_BRIGADE_LAST(line), &bytes, &len, APR_BLOCK_READ) == APR_SUCCESS &&
+           len && bytes[len - 1] == '\n';
+}
+
+/* Takes the next piece off the brigade: what is no text, or a line, or what there is of one. */
+static apr_status_t take_piece(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    interim *watch = filter->ctx;
+    apr_bucket *first = APR_BRIGADE_FIRST(brigade);
+    char seen[SEEN_BYTES + 1];
+    apr_size_t len = SEEN_BYTES;
+    apr_status_t status;
+
+    if (APR_BUCKET_IS_METADATA(first)) {
+        APR_BUCKET_REMOVE(first);
+        APR_BRIGADE_INSERT_TAIL(watch->ready, first);
+        return APR_SUCCESS;
+    }
+    status = apr_brigade_split_line(watch->line, brigade, APR_BLOCK_READ, LINE_MAX_BYTES);
+    if (status != APR_SUCCESS || !is_whole(watch->line))
+        return status;
+    status = apr_brigade_flatten(watch->line, seen, &len);
+    seen[len] = 0;
+    if (status == APR_SUCCESS && keep_line(watch, seen)) {
+        APR_BRIGADE_CONCAT(watch->ready, watch->line);
+        return APR_SUCCESS;
+    }
+    ap_log_cerror(APLOG_MARK, APLOG_WARNING, status, filter->c,
+                  "the backend has set a cookie of the gate's own (%s-...), which is its alone to "
+                  "set: dropped",
+                  watch->name);
+    apr_brigade_cleanup(watch->line);
+    return status;
+}
+
+static apr_status_t drop_from_interim(ap_filter_t *filter, apr_bucket_brigade *brigade)
+{
+    interim *watch = filter->ctx;
+    apr_status_t status = APR_SUCCESS;
+
+    if (watch->state == RESTS)
+        return ap_pass_brigade(filter->next, brigade);
+    while (status == APR_SUCCESS && watch->state != RESTS && !APR_BRIGADE_EMPTY(brigade))
+        status = take_piece(filter, brigade);
+    if (status != APR_SUCCESS)
+        return status;
+    for (apr_bucket *at = APR_BRIGADE_FIRST(watch->line); at != APR_BRIGADE_SENTINEL(watch->line);
+         at = APR_BUCKET_NEXT(at))
+        apr_bucket_setaside(at, filter->c->pool);
+    APR_BRIGADE_CONCAT(watch->ready, brigade);
+    status = ap_pass_brigade(filter->next, watch->ready);
+    apr_brigade_cleanup(watch->ready);
+    return status;
+}
+
+/* --- the answer --- */
+
 /* mod_proxy_http and its like fill the one table, CGI, FastCGI and their like the other. */
 static apr_status_t drop_forged(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
     request_rec *r = filter->r;
+    interim *watch = find_watch(r->connection);
 
     ap_remove_output_filter(filter);
+    if (watch)
+        watch->state = RESTS;
     if (drop_from(r, r->headers_out) + drop_from(r, r->err_headers_out))
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
                       "the backend has set a cookie of the gate's own (%s-...), which is its alone "
@@ -122,10 +266,20 @@ static apr_status_t drop_forged(ap_filter_t *filter, apr_bucket_brigade *brigade
 void gate_register_cookie_filter(void)
 {
     ap_register_output_filter(OWN_COOKIES, drop_forged, NULL, AP_FTYPE_CONTENT_SET);
+    interim_filter =
+        ap_register_output_filter(INTERIM, drop_from_interim, NULL, AP_FTYPE_CONNECTION);
+}
+
+static bool is_proxied(const request_rec *r)
+{
+    return r->proxyreq || (r->handler && !strncmp(r->handler, "proxy", 5));
 }
 
 void gate_watch_cookies(request_rec *r)
 {
-    if (!r->main && gate_config_site(r->server))
-        ap_add_output_filter(OWN_COOKIES, NULL, r, r->connection);
+    if (r->main || !gate_config_site(r->server))
+        return;
+    ap_add_output_filter(OWN_COOKIES, NULL, r, r->connection);
+    if (is_proxied(r))
+        watch_interim(r);
 }

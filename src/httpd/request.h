@@ -51,6 +51,7 @@ typedef struct gate_state {
     bool is_inherited; /* decided for another request of the same chain */
     bool is_watched;   /* nothing is done of what is decided: it is only said */
     gate_trace *trace; /* gets each rule that is asked; NULL: nobody asks why */
+    bool is_answered;  /* httpd has, while the body was read: nothing may be added */
     bool is_refused;
     gate_form_kind form; /* in which the refusal is said */
     bool can_repeat;     /* what was refused is a GET: its address can be opened once more */

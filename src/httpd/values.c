@@ -7,6 +7,7 @@
 #include <apr_file_io.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
+#include <apr_thread_proc.h>
 
 #include "base/quantity.h"
 #include "jose/jwks.h"
@@ -305,16 +306,84 @@ static const char *read_secret_file(const gate_line *line, const char *word, con
     return problem;
 }
 
+/* What the program prints, up to the end of the first line, into the MAX_SECRET_BYTES + 1 of bytes;
+ * it is heard out, so that it does not fail because nobody listens. */
+static apr_size_t hear(apr_file_t *out, char *bytes)
+{
+    char rest[512];
+    apr_size_t len = 0, more = sizeof rest;
+    const char *end;
+
+    apr_file_read_full(out, bytes, MAX_SECRET_BYTES + 1, &len);
+    while (apr_file_read(out, rest, &more) == APR_SUCCESS)
+        more = sizeof rest;
+    gate_wipe(rest, sizeof rest);
+    end = memchr(bytes, '\n', len);
+    if (end)
+        len = (apr_size_t)(end - bytes);
+    return len && bytes[len - 1] == '\r' ? len - 1 : len;
+}
+
+/* Runs a program; *ended_with is its exit status, or the negative number of the signal that ended
+ * it. */
+static apr_status_t run(apr_pool_t *p, char *const *words, char *bytes, apr_size_t *len,
+                        int *ended_with)
+{
+    apr_procattr_t *attributes;
+    apr_proc_t process;
+    apr_exit_why_e why;
+    apr_status_t status = apr_procattr_create(&attributes, p);
+
+    if (status == APR_SUCCESS)
+        status = apr_procattr_io_set(attributes, APR_NO_PIPE, APR_FULL_BLOCK, APR_NO_PIPE);
+    if (status == APR_SUCCESS)
+        status = apr_procattr_cmdtype_set(attributes, APR_PROGRAM);
+    if (status == APR_SUCCESS)
+        status = apr_procattr_error_check_set(attributes, 1);
+    if (status == APR_SUCCESS)
+        status =
+            apr_proc_create(&process, words[0], (const char *const *)words, NULL, attributes, p);
+    if (status != APR_SUCCESS)
+        return status;
+    *len = hear(process.out, bytes);
+    apr_file_close(process.out);
+    if (!APR_STATUS_IS_CHILD_DONE(apr_proc_wait(&process, ended_with, &why, APR_WAIT)))
+        return APR_EGENERAL;
+    if (!APR_PROC_CHECK_EXIT(why))
+        *ended_with = -*ended_with;
+    return APR_SUCCESS;
+}
+
 static const char *read_command(const gate_line *line, const char *command, const char **secret)
 {
+    char bytes[MAX_SECRET_BYTES + 1], text[128];
     char **words;
+    apr_size_t len = 0;
+    int ended_with = 0;
+    apr_status_t status;
+    const char *problem = NULL;
 
     if (apr_tokenize_to_argv(command, &words, line->pool) != APR_SUCCESS || !words[0])
         return gate_complain(line, NULL, "exec: takes a command, in quotes where it has arguments");
-    *secret = ap_get_exec_line(line->pool, words[0], (const char *const *)words);
-    if (!*secret || !**secret)
-        return gate_complain(line, NULL, "%s printed nothing that could be the secret", words[0]);
-    return NULL;
+    status = run(line->pool, words, bytes, &len, &ended_with);
+    if (status != APR_SUCCESS)
+        problem = gate_complain(line, NULL, "%s cannot be run: %s", words[0],
+                                apr_strerror(status, text, sizeof text));
+    else if (ended_with)
+        problem = gate_complain(line, NULL,
+                                "%s failed with %s %d, so what it printed is no secret; run it by "
+                                "hand, as the user who starts the server",
+                                words[0], ended_with < 0 ? "signal" : "exit status",
+                                ended_with < 0 ? -ended_with : ended_with);
+    else if (len > MAX_SECRET_BYTES)
+        problem = gate_complain(line, NULL, "no secret is longer than %d bytes", MAX_SECRET_BYTES);
+    else if (!len)
+        problem =
+            gate_complain(line, NULL, "%s printed nothing that could be the secret", words[0]);
+    else
+        *secret = apr_pstrmemdup(line->pool, bytes, len);
+    gate_wipe(bytes, sizeof bytes);
+    return problem;
 }
 
 /* The secret that a word names, in the line's pool; or the word itself. */

@@ -64,6 +64,9 @@ gate_span gate_visit_form(request_rec *r)
     while (len < BODY_MAX_BYTES &&
            (got = ap_get_client_block(r, body + len, (apr_size_t)(BODY_MAX_BYTES - len))) > 0)
         len += got;
+    /* A body that is longer than LimitRequestBody has httpd answer while it is read. */
+    if (got < 0 && ap_is_HTTP_ERROR(r->status))
+        gate_state_of(r)->is_answered = true;
     /* What was cut off, by a limit or by the network, says something else than what was sent. */
     return len < BODY_MAX_BYTES && !got ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
 }

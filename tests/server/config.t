@@ -251,7 +251,13 @@ my @refused = (
     "OIDCGateClientSecret file:$dir/long"        => qr/no secret is longer than 4096 bytes/,
     'OIDCGateClientSecret env:NO_SUCH_VARIABLE'
         => qr/env:NO_SUCH_VARIABLE: there is no such variable/,
-    'OIDCGateClientSecret exec:/bin/false'       => qr{/bin/false printed nothing},
+    'OIDCGateClientSecret exec:/bin/true'        => qr{/bin/true printed nothing},
+    'OIDCGateClientSecret exec:/bin/false'       => qr{/bin/false failed with exit status 1, so what it printed is no secret},
+    'OIDCGateClientSecret "exec:/bin/sh -c \'echo hush; exit 3\'"' => qr{/bin/sh failed with exit status 3},
+    'OIDCGateClientSecret "exec:/bin/sh -c \'echo hush; kill -9 $$\'"' => qr{/bin/sh failed with signal 9},
+    'OIDCGateClientSecret "exec:/bin/sh -c \'printf %9000d 7\'"' => qr{no secret is longer than},
+    'OIDCGateClientSecret exec:/nowhere/secret'  => qr{/nowhere/secret cannot be run: No such file},
+    'OIDCGateHTTP proxy=http://127.0.0.1:1 "proxy-auth=exec:/bin/sh -c \'echo a:b; exit 1\'"' => qr{/bin/sh failed with exit status 1},
     'OIDCGateClientSecret exec:'                 => qr/exec: takes a command/,
     'OIDCGateClientSecret ""'                    => qr/OIDCGateClientSecret: the secret is empty/,
     'OIDCGateSecretKey ' . 'k' x 32

@@ -162,6 +162,10 @@ row 'what others would be told' => sub {
     like step($about, qr/without a name/)->{seen}, qr/^403, whoever it is/, "a rule of httpd's own";
     is about('path=/gold/x')->{decision}{reason}, 'acr_unmet', 'a rule about signing in';
     is about('path=/app/x&method=DELETE&who=nobody&as=browser')->{decision}{verb}, 'challenge', 'another method';
+    $about = about('path=/app/x&method=TRACE&who=nobody');
+    ok $about->{guarded}, 'TRACE: the place is guarded';
+    is_deeply [@{ $about->{decision} }{qw(verb status reason)}], ['refuse', 405, 'method_not_allowed'], '... and the host refuses it';
+    is order($about), 'method', '... before anything else is looked at';
     $about = about('path=/watched/x');
     is $about->{decision}{status}, 403, 'a place on trial';
     is $about->{decision}{enforced}, JSON::PP::false, 'says so';

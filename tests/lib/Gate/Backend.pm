@@ -62,9 +62,9 @@ sub answer {
     };
     shift @{ $self->{requests} } if @{ $self->{requests} } > $KEPT;
     $self->{count}++;
-    return websocket() if lc(Gate::Wire::header($request, 'Upgrade') // '') eq 'websocket';
     my ($path) = sort { length $b <=> length $a }
                  grep { index($request->{path}, $_) == 0 } keys %{ $self->{answers} };
+    return websocket() if !defined $path && lc(Gate::Wire::header($request, 'Upgrade') // '') eq 'websocket';
     my %told = defined $path ? %{ $self->{answers}{$path} } : ();
     my $body = Gate::Backend::MARKER . "\n" . $request->{head} . "body: " . length($request->{body}) . "\n";
     return { status => 200, body => $body, %told,
