@@ -16,6 +16,7 @@
 #include "unixd.h"
 
 #include "base/json.h"
+#include "base/vault.h"
 #include "gate/provider.h"
 #include "httpd/config.h"
 #include "httpd/count.h"
@@ -39,7 +40,7 @@ static struct runtime {
     gate_shm *shm;
     gate_shm_options shm_options;
     gate_limit *limit;
-    gate_key keys[2];
+    gate_key *keys; /* two */
     worker self;
     gate_world world;
 } runtime;
@@ -228,7 +229,8 @@ static bool start_once(apr_pool_t *process_pool)
         return true;
     gate_json_setup();
     runtime.limit = gate_limit_make();
-    if (!runtime.limit || !gate_count_begin() ||
+    runtime.keys = gate_vault_alloc(process_pool, 2 * sizeof *runtime.keys);
+    if (!runtime.limit || !runtime.keys || !gate_count_begin() ||
         !gate_random_bytes(runtime.self.server, sizeof runtime.self.server) ||
         gate_fetch_setup() != APR_SUCCESS)
         return false;

@@ -10,6 +10,7 @@
 #include <apr_thread_proc.h>
 
 #include "base/quantity.h"
+#include "base/vault.h"
 #include "jose/jwks.h"
 
 #define MAX_SECRET_BYTES 4096
@@ -278,6 +279,13 @@ static const char *read_bytes(const gate_line *line, const char *word, apr_file_
                : gate_complain(line, word, "no secret is longer than %d bytes", MAX_SECRET_BYTES);
 }
 
+/* Where no core dump has it. */
+static const char *keep(const gate_line *line, gate_span bytes, const char **secret)
+{
+    *secret = gate_vault_keep(line->pool, bytes);
+    return *secret ? NULL : gate_complain(line, NULL, "there is no memory for the secret");
+}
+
 /* What the file holds, without the line end behind it. */
 static const char *read_secret_file(const gate_line *line, const char *word, const char **secret)
 {
@@ -300,7 +308,8 @@ static const char *read_secret_file(const gate_line *line, const char *word, con
         if (!len || gate_span_has_control((gate_span){bytes, len}))
             problem =
                 gate_complain(line, word, "this file is to hold one line, which is the secret");
-        *secret = apr_pstrmemdup(line->pool, bytes, len);
+        else
+            problem = keep(line, (gate_span){bytes, len}, secret);
     }
     gate_wipe(bytes, sizeof bytes);
     return problem;
@@ -381,28 +390,30 @@ static const char *read_command(const gate_line *line, const char *command, cons
         problem =
             gate_complain(line, NULL, "%s printed nothing that could be the secret", words[0]);
     else
-        *secret = apr_pstrmemdup(line->pool, bytes, len);
+        problem = keep(line, (gate_span){bytes, len}, secret);
     gate_wipe(bytes, sizeof bytes);
     return problem;
 }
 
-/* The secret that a word names, in the line's pool; or the word itself. */
+/* The secret that a word names; or the word itself. */
 static const char *read_reference(const gate_line *line, const char *word, const char **text)
 {
-    const char *secret = word, *problem = NULL;
+    const char *secret = word, *problem = NULL, *named = NULL;
 
     if (!strncasecmp(word, "file:", 5))
         problem = read_secret_file(line, word + 5, &secret);
     else if (!strncasecmp(word, "exec:", 5))
         problem = read_command(line, word + 5, &secret);
-    else if (!strncasecmp(word, "env:", 4) && !(secret = getenv(word + 4)))
-        problem =
-            gate_complain(line, word, "there is no such variable where the server is started");
+    else if (!strncasecmp(word, "env:", 4))
+        problem = (named = getenv(word + 4))
+                      ? keep(line, gate_span_of(named), &secret)
+                      : gate_complain(line, word,
+                                      "there is no such variable where the server is started");
     if (!problem && (!secret || !*secret || gate_span_has_control(gate_span_of(secret))))
         problem =
             gate_complain(line, NULL, "the secret is empty, or has a control character in it");
     if (!problem)
-        *text = secret == word ? word : apr_pstrdup(line->pool, secret);
+        *text = secret;
     return problem;
 }
 

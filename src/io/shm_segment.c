@@ -20,6 +20,8 @@
 #include <apr_shm.h>
 #include <apr_strings.h>
 
+#include "base/vault.h"
+
 #define PAGE          4096
 #define STRIPES_MAX   4096
 #define STRIPE_LEAST  ((apr_uint64_t)128 << 10)
@@ -183,6 +185,7 @@ static apr_status_t make_anonymous(apr_pool_t *p, gate_segment *segment, const c
     if (status == APR_SUCCESS) {
         segment->base = apr_shm_baseaddr_get(shm);
         segment->base += (PAGE - (uintptr_t)segment->base % PAGE) % PAGE;
+        gate_vault_hide(segment->base, segment->bytes);
         status = found(p, segment);
     }
     if (status != APR_SUCCESS)
@@ -223,6 +226,7 @@ static apr_status_t map(apr_pool_t *p, gate_segment *segment, const char *file,
         return status;
     }
     segment->base = at;
+    gate_vault_hide(at, segment->bytes);
     return APR_SUCCESS;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/base64url.h"
 #include "base/json.h"
+#include "base/seal.h"
 
 #define RSA_MIN_BITS     2048
 #define RSA_MAX_BITS     16384
@@ -286,5 +287,6 @@ gate_jwk *gate_jwk_secret(apr_pool_t *p, gate_span secret)
     gate_jwk *jwk = apr_pcalloc(p, sizeof *jwk);
     jwk->type = GATE_KEY_OCT;
     jwk->secret = copy(p, secret);
+    gate_wipe_with(p, jwk->secret);
     return jwk;
 }

@@ -43,10 +43,11 @@ bool gate_client_auth_choose(gate_client_auth_set offered, bool has_secret,
 
 static void authenticate_basic(apr_pool_t *p, gate_question *question, const gate_client *client)
 {
-    const char *pair = apr_pstrcat(p, gate_form_encode(p, client->id), ":",
-                                   gate_form_encode(p, client->secret), NULL);
+    const char *secret = gate_form_encode(p, client->secret);
+    const char *pair = apr_pstrcat(p, gate_form_encode(p, client->id), ":", secret, NULL);
     const char *encoded = gate_base64_encode(p, gate_span_of(pair));
     question->authorization = apr_pstrcat(p, "Basic ", encoded, NULL);
+    gate_wipe_with(p, gate_span_of(secret));
     gate_wipe_with(p, gate_span_of(pair));
     gate_wipe_with(p, gate_span_of(encoded));
     gate_wipe_with(p, gate_span_of(question->authorization));
