@@ -5,10 +5,11 @@
 // microseconds, and how many answers were not 200.
 //   node load.mjs tokens PORT PATH CONNECTIONS FILE       each line of FILE once, as a bearer token
 //   node load.mjs logins PORT PATH CONNECTIONS COUNT      people who sign in, each a new one
+//   node load.mjs visits PORT PATH CONNECTIONS COUNT OP   the same requests where nobody need sign in; OP: the provider's port
 import { Agent, request } from 'node:http';
 import { readFileSync } from 'node:fs';
 
-const [what, port, path, connections, last] = process.argv.slice(2);
+const [what, port, path, connections, last, op] = process.argv.slice(2);
 const agent = new Agent({ keepAlive: true, maxSockets: Number(connections) });
 const times = [];
 let bad = 0;
@@ -46,14 +47,24 @@ async function signIn() {
   return 0;
 }
 
+// As many requests in the same order: what a login costs is what it costs beside these.
+async function visit() {
+  const page = `http://127.0.0.1:${port}${path}`;
+  const statuses = [];
+  for (const url of [page, `http://127.0.0.1:${op}/authorize?redirect_uri=${page}&state=s&nonce=n`, page, page])
+    statuses.push((await ask(url, { Accept: 'text/html' })).statusCode);
+  return statuses.join() === '200,302,200,200' ? 200 : 0;
+}
+
+const job = { tokens: useToken, logins: signIn, visits: visit }[what];
 const jobs = what === 'tokens' ? readFileSync(last, 'utf8').split('\n').filter(Boolean) : Array.from({ length: Number(last) });
 const begun = process.hrtime.bigint();
 let next = 0;
 await Promise.all(Array.from({ length: Number(connections) }, async () => {
   while (next < jobs.length) {
-    const job = jobs[next++];
+    const at = next++;
     const from = process.hrtime.bigint();
-    const status = what === 'tokens' ? await useToken(job) : await signIn();
+    const status = await job(jobs[at]);
     times.push(Number(process.hrtime.bigint() - from) / 1000);
     if (status !== 200) bad++;
   }

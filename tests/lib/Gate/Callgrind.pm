@@ -11,9 +11,11 @@ package Gate::Callgrind;
 #   my $cost = $server->cost(GET => '/page.txt', Cookie => 'a=b');   {instructions, allocations}: the
 #                                                      median of many, on one connection
 #   my $cost = $server->first_cost(...);               the same, each the first of its connection
+#   my $cost = $server->story_cost(3, sub { my ($client, $turn) = @_; ... });
+#                                                      of what takes three requests, asked of that client
 #   $server->stop;
 #
-# /page.txt is a file of 100 bytes. A server of which `gate` is not given is httpd without the module.
+# /page.txt and /asked.txt are files of 100 bytes. A server of which `gate` is not given is httpd without the module.
 use strict;
 use warnings FATAL => 'all';
 
@@ -31,7 +33,7 @@ sub new {
     my ($class, %with) = @_;
     my $self = bless { %with, owner => $$ }, $class;
     mkdir "$self->{dir}/htdocs";
-    put("$self->{dir}/htdocs/page.txt", 'x' x 100);
+    put("$self->{dir}/htdocs/$_.txt", 'x' x 100) for qw(page asked);
     put("$self->{dir}/httpd-$self->{port}.conf", $self->configuration);
     return $self;
 }
@@ -94,39 +96,52 @@ sub slurp { my ($file) = @_; open my $in, '<', $file or return ''; local $/; ret
 # The number of files that there are by now.
 sub dumps { my ($self) = @_; my @files = glob "$self->{dir}/cost-$self->{port}.*"; return scalar @files }
 
-# One connection: a file for what went before it, and one for each request.
 sub ask {
-    my ($self, $times, @request) = @_;
-    my $client = Gate::Client->new(port => $self->{port});
-    for (1 .. $times) {
-        my $status = $client->ask(@request)->{status};
-        die "@request[0, 1]: $status\n" if $status != 200;
-    }
+    my ($client, @request) = @_;
+    my $status = $client->ask(@request)->{status};
+    die "@request[0, 1]: $status\n" if $status != 200;
     return;
 }
 
 sub cost {
     my ($self, @request) = @_;
+    return $self->story_cost(1, sub { ask($_[0], @request) });
+}
+
+# One connection: a file for what went before it, and one for each request.
+sub story_cost {
+    my ($self, $requests, $story) = @_;
     my $before = $self->settled;
     my $not_yet = 3;                    # what is remembered of a connection, is by then
-    $self->ask($not_yet + $TIMES, @request);
-    $self->settled($before + 1 + $not_yet + $TIMES);
-    return $self->median(map { $before + 1 + $not_yet + $_ } 1 .. $TIMES);
+    my $client = Gate::Client->new(port => $self->{port});
+    $story->($client, $_) for 1 .. $not_yet + $TIMES;
+    $self->settled($before + 1 + $requests * ($not_yet + $TIMES));
+    return $self->median(map { my $from = $before + 1 + $requests * ($not_yet + $_ - 1); [map { $from + $_ } 1 .. $requests] } 1 .. $TIMES);
 }
 
 sub first_cost {
     my ($self, @request) = @_;
     my $before = $self->settled;
-    $self->ask(1, @request) for 1 .. $TIMES;
+    ask(Gate::Client->new(port => $self->{port}), @request) for 1 .. $TIMES;
     $self->settled($before + 2 * $TIMES);
-    return $self->median(map { $before + 2 * $_ } 1 .. $TIMES);
+    return $self->median(map { [$before + 2 * $_] } 1 .. $TIMES);
 }
 
+# Of stories, each the numbers of its files.
 sub median {
-    my ($self, @numbers) = @_;
-    my @costs = map { read_dump("$self->{dir}/cost-$self->{port}.$_") } @numbers;
+    my ($self, @stories) = @_;
+    my @costs = map { $self->sum(@$_) } @stories;
     my @sorted = sort { $a->{instructions} <=> $b->{instructions} } @costs;
     return $sorted[@sorted / 2];
+}
+sub sum {
+    my ($self, @numbers) = @_;
+    my %sum = (instructions => 0, allocations => 0);
+    for my $number (@numbers) {
+        my $file = read_dump("$self->{dir}/cost-$self->{port}.$number");
+        $sum{$_} += $file->{$_} for keys %sum;
+    }
+    return \%sum;
 }
 
 # Until there are as many files and they are written.
@@ -160,7 +175,7 @@ sub read_dump {
         elsif ($line =~ /^calls=(\d+)/) { $allocations += $1 if $is_call }
         elsif ($line =~ /^(?:totals|summary): (\d+)/) { $total = $1 }
     }
-    return { instructions => $total // die("$file: no total\n"), allocations => $allocations, file => $file };
+    return { instructions => $total // die("$file: no total\n"), allocations => $allocations };
 }
 
 sub stop {
