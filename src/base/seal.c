@@ -22,6 +22,7 @@
 #define FRAME_BYTES 8
 #define SECRET_MIN  16
 #define SECRET_MAX  64
+#define BLOCK_BYTES 64 /* of SHA-256 */
 #define MAX_BYTES   (64 * 1024 * 1024) /* of one part; OpenSSL counts in int */
 
 /* Looking an algorithm up costs more than sealing a small record with it, so it is done once. The
@@ -36,9 +37,10 @@ static EVP_MAC_CTX *hmac_model; /* computes nothing: its copies have the digest 
  * The key that was last used stays in it, beside the cookie or token that it came from, which is in
  * the memory of the request. */
 typedef struct tools {
-    EVP_MD_CTX *digest;
-    EVP_CIPHER_CTX *opener, *folder;
-    bool has_folder_key;
+    EVP_MD_CTX *digest, *inner, *outer; /* the latter two have read the key of an HMAC */
+    EVP_CIPHER_CTX *sealer, *opener, *folder;
+    bool has_mac_key, has_folder_key;
+    gate_key macs_with;
     gate_key folds_with; /* whose key it is, */
     gate_key fills_up;   /* and what else is made of that */
 } tools;
@@ -50,6 +52,9 @@ static void give_back(void *data)
 {
     tools *t = data;
     EVP_MD_CTX_free(t->digest);
+    EVP_MD_CTX_free(t->inner);
+    EVP_MD_CTX_free(t->outer);
+    EVP_CIPHER_CTX_free(t->sealer);
     EVP_CIPHER_CTX_free(t->opener);
     EVP_CIPHER_CTX_free(t->folder);
     OPENSSL_clear_free(t, sizeof *t);
@@ -80,16 +85,28 @@ static bool have_algorithms(void)
     return pthread_once(&once, fetch_algorithms) == 0 && aes_gcm && sha256 && hmac_model && has_key;
 }
 
+static EVP_MD_CTX *make_digest(void)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context && EVP_DigestInit_ex2(context, sha256, NULL) == 1)
+        return context;
+    EVP_MD_CTX_free(context);
+    return NULL;
+}
+
 static tools *make_tools(void)
 {
     tools *t = have_algorithms() ? OPENSSL_zalloc(sizeof *t) : NULL;
     if (!t)
         return NULL;
-    t->digest = EVP_MD_CTX_new();
+    t->digest = make_digest();
+    t->inner = make_digest();
+    t->outer = make_digest();
+    t->sealer = EVP_CIPHER_CTX_new();
     t->opener = EVP_CIPHER_CTX_new();
     t->folder = EVP_CIPHER_CTX_new();
-    if (!t->digest || !t->opener || !t->folder ||
-        EVP_DigestInit_ex2(t->digest, sha256, NULL) != 1 ||
+    if (!t->digest || !t->inner || !t->outer || !t->sealer || !t->opener || !t->folder ||
+        EVP_EncryptInit_ex2(t->sealer, aes_gcm, NULL, NULL, NULL) != 1 ||
         EVP_DecryptInit_ex2(t->opener, aes_gcm, NULL, NULL, NULL) != 1 ||
         EVP_EncryptInit_ex2(t->folder, aes_gcm, NULL, NULL, NULL) != 1 ||
         pthread_setspecific(tools_of_thread, t) != 0) {
@@ -123,12 +140,10 @@ bool gate_random_bytes(void *bytes, size_t len)
     return len <= INT_MAX && RAND_bytes(bytes, (int)len) == 1;
 }
 
-/* Leaves the context ready for the next. */
-static bool digest_parts(EVP_MD_CTX *context, const gate_span *parts, size_t count,
-                         unsigned char *digest)
+/* Takes in the parts, and gives out the digest of all that was taken in. */
+static bool digest_rest(EVP_MD_CTX *context, const gate_span *parts, size_t count,
+                        unsigned char *digest)
 {
-    if (EVP_DigestInit_ex2(context, NULL, NULL) != 1)
-        return false;
     for (size_t i = 0; i < count; i++) {
         unsigned char length[FRAME_BYTES];
         frame(length, parts[i].len);
@@ -139,10 +154,49 @@ static bool digest_parts(EVP_MD_CTX *context, const gate_span *parts, size_t cou
     return EVP_DigestFinal_ex(context, digest, NULL) == 1;
 }
 
+static bool digest_parts(EVP_MD_CTX *context, const gate_span *parts, size_t count,
+                         unsigned char *digest)
+{
+    return EVP_DigestInit_ex2(context, NULL, NULL) == 1 &&
+           digest_rest(context, parts, count, digest);
+}
+
 bool gate_digest_of(gate_digest *digest, const gate_span *parts, size_t count)
 {
     const tools *t = tools_here();
     return t && digest_parts(t->digest, parts, count, digest->bytes);
+}
+
+static bool take_in_key(EVP_MD_CTX *context, const gate_key *key, unsigned char padding)
+{
+    unsigned char block[BLOCK_BYTES];
+    for (size_t i = 0; i < sizeof block; i++)
+        block[i] = (i < sizeof key->bytes ? key->bytes[i] : 0) ^ padding;
+    const bool good = EVP_DigestInit_ex2(context, NULL, NULL) == 1 &&
+                      EVP_DigestUpdate(context, block, sizeof block) == 1;
+    gate_wipe(block, sizeof block);
+    return good;
+}
+
+/* RFC 2104 section 4: what the key does to both digests is computed once. */
+static bool give_mac_key(tools *t, const gate_key *key)
+{
+    if (t->has_mac_key && !memcmp(&t->macs_with, key, sizeof *key))
+        return true;
+    t->has_mac_key = take_in_key(t->inner, key, 0x36) && take_in_key(t->outer, key, 0x5c);
+    t->macs_with = *key;
+    return t->has_mac_key;
+}
+
+bool gate_keyed_digest_of(gate_digest *digest, const gate_key *key, const gate_span *parts,
+                          size_t count)
+{
+    tools *t = tools_here();
+    return t && give_mac_key(t, key) && EVP_MD_CTX_copy_ex(t->digest, t->inner) == 1 &&
+           digest_rest(t->digest, parts, count, digest->bytes) &&
+           EVP_MD_CTX_copy_ex(t->digest, t->outer) == 1 &&
+           EVP_DigestUpdate(t->digest, digest->bytes, sizeof digest->bytes) == 1 &&
+           EVP_DigestFinal_ex(t->digest, digest->bytes, NULL) == 1;
 }
 
 static EVP_MAC_CTX *start_hmac(const unsigned char *key, size_t len)
@@ -153,27 +207,6 @@ static EVP_MAC_CTX *start_hmac(const unsigned char *key, size_t len)
         context = NULL;
     }
     return context;
-}
-
-bool gate_keyed_digest_of(gate_digest *digest, const gate_key *key, const gate_span *parts,
-                          size_t count)
-{
-    bool good = false;
-    size_t len;
-    EVP_MAC_CTX *context = start_hmac(key->bytes, sizeof key->bytes);
-    if (!context)
-        goto out;
-    for (size_t i = 0; i < count; i++) {
-        unsigned char length[FRAME_BYTES];
-        frame(length, parts[i].len);
-        if (EVP_MAC_update(context, length, sizeof length) != 1 ||
-            EVP_MAC_update(context, bytes_of(parts[i]), parts[i].len) != 1)
-            goto out;
-    }
-    good = EVP_MAC_final(context, digest->bytes, &len, sizeof digest->bytes) == 1;
-out:
-    EVP_MAC_CTX_free(context);
-    return good;
 }
 
 bool gate_key_derive(gate_key *key, gate_span secret, const char *purpose)
@@ -283,10 +316,17 @@ bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, con
     return made;
 }
 
+void gate_place_beside(gate_digest *beside, const gate_digest *where, const char *purpose)
+{
+    enum { HALF = GATE_DIGEST_BYTES / 2 };
+    *beside = *where;
+    for (size_t i = 0; i < HALF && purpose[i]; i++)
+        beside->bytes[HALF + i] ^= (unsigned char)purpose[i];
+}
+
 bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
                    gate_span plain, gate_random_fn *random, gate_span *box)
 {
-    bool good = false;
     int done, rest;
     if (plain.len > MAX_BYTES)
         return false;
@@ -294,18 +334,16 @@ bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate
     unsigned char *body = out + NONCE_BYTES, *tag = body + plain.len;
     if (!random(out, NONCE_BYTES))
         return false;
-    EVP_CIPHER_CTX *cipher = have_algorithms() ? EVP_CIPHER_CTX_new() : NULL;
-    if (!cipher || EVP_EncryptInit_ex2(cipher, aes_gcm, key->bytes, out, NULL) != 1 ||
+    const tools *t = tools_here();
+    EVP_CIPHER_CTX *cipher = t ? t->sealer : NULL;
+    if (!cipher || EVP_EncryptInit_ex2(cipher, NULL, key->bytes, out, NULL) != 1 ||
         !bind_to(cipher, purpose, context) ||
         EVP_EncryptUpdate(cipher, body, &done, bytes_of(plain), (int)plain.len) != 1 ||
         EVP_EncryptFinal_ex(cipher, body + done, &rest) != 1 ||
         EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, tag) != 1)
-        goto out;
+        return false;
     *box = (gate_span){(const char *)out, plain.len + GATE_BOX_OVERHEAD};
-    good = true;
-out:
-    EVP_CIPHER_CTX_free(cipher);
-    return good;
+    return true;
 }
 
 gate_box_answer gate_box_try(apr_pool_t *p, const gate_key *key, const char *purpose,
@@ -378,7 +416,8 @@ bool gate_secret_equal(gate_span a, gate_span b)
 
 void gate_wipe(void *bytes, size_t len)
 {
-    OPENSSL_cleanse(bytes, len);
+    if (len)
+        explicit_bzero(bytes, len);
 }
 
 static apr_status_t wipe_span(void *data)

@@ -41,6 +41,10 @@ bool gate_keyed_digest_of(gate_digest *digest, const gate_key *key, const gate_s
 bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, const gate_span *parts,
                    size_t count);
 
+/* Another place beside one that gate_place_of found, for what is filed of the same thing for another
+ * purpose, which tells them apart: a word of at most 16 characters. */
+void gate_place_beside(gate_digest *beside, const gate_digest *where, const char *purpose);
+
 /* A key for one purpose out of secret bytes: HMAC-SHA-256(secret, purpose). secret is 16 to 64
  * bytes. */
 bool gate_key_derive(gate_key *key, gate_span secret, const char *purpose);

@@ -237,7 +237,8 @@ static bool decode_round(char *path, size_t *len, bool strict, bool *changed)
 }
 
 /* What some reader somewhere takes for a slash or for nothing: lookalikes that Unicode
- * normalisation turns into slashes, overlong UTF-8, and blanks that are trimmed off. */
+ * normalisation turns into slashes, overlong UTF-8, and blanks that are trimmed off. But for the
+ * first two they begin with a byte that is no ASCII. */
 static const struct spelling {
     const char *bytes;
     const char *meaning;
@@ -269,6 +270,8 @@ static const struct spelling {
 
 static const struct spelling *spelling_at(gate_span s)
 {
+    if (s.ptr[0] > 0 && s.ptr[0] != '\\' && s.ptr[0] != ' ')
+        return NULL;
     for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++)
         if (gate_span_starts(s, spellings[i].bytes))
             return &spellings[i];
@@ -332,11 +335,10 @@ bool gate_url_is_local(gate_span text)
     return !resolves_to_double_slash((gate_span){path, len});
 }
 
-static const char *encode(apr_pool_t *p, gate_span s, bool plus_for_space)
+/* Takes up to three bytes for one. What comes behind it. */
+static char *encode_to(char *out, gate_span s, bool plus_for_space)
 {
     static const char digits[] = "0123456789ABCDEF";
-    char *text = apr_palloc(p, s.len * 3 + 1);
-    char *out = text;
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (is_alnum((char)c) || c == '-' || c == '.' || c == '_' || c == '~') {
@@ -349,7 +351,13 @@ static const char *encode(apr_pool_t *p, gate_span s, bool plus_for_space)
             *out++ = digits[c & 15];
         }
     }
-    *out = '\0';
+    return out;
+}
+
+static const char *encode(apr_pool_t *p, gate_span s, bool plus_for_space)
+{
+    char *text = apr_palloc(p, s.len * 3 + 1);
+    *encode_to(text, s, plus_for_space) = '\0';
     return text;
 }
 
@@ -469,21 +477,19 @@ void gate_form_add_text(gate_form *form, const char *name, const char *value)
 const char *gate_form_text(const gate_form *form)
 {
     const gate_pair *pairs = (const gate_pair *)form->pairs->elts;
-    apr_array_header_t *pieces =
-        apr_array_make(form->pool, form->pairs->nelts * 4 + 1, sizeof(const char *));
+    size_t most = 1;
+    for (int i = 0; i < form->pairs->nelts; i++)
+        most += (pairs[i].name.len + pairs[i].value.len) * 3 + 2;
+    char *text = apr_palloc(form->pool, most);
+    char *out = text;
     for (int i = 0; i < form->pairs->nelts; i++) {
         if (i)
-            APR_ARRAY_PUSH(pieces, const char *) = "&";
-        APR_ARRAY_PUSH(pieces, const char *) = gate_form_encode(form->pool, pairs[i].name);
-        APR_ARRAY_PUSH(pieces, const char *) = "=";
-        APR_ARRAY_PUSH(pieces, const char *) = gate_form_encode(form->pool, pairs[i].value);
+            *out++ = '&';
+        out = encode_to(out, pairs[i].name, true);
+        *out++ = '=';
+        out = encode_to(out, pairs[i].value, true);
     }
-    const char *text = apr_array_pstrcat(form->pool, pieces, 0);
-    for (int i = 0; i < pieces->nelts; i++) { /* some values are secrets, and are in the text now */
-        const char *piece = APR_ARRAY_IDX(pieces, i, const char *);
-        if (piece[0] != '&' && piece[0] != '=')
-            gate_wipe((void *)(uintptr_t)piece, strlen(piece));
-    }
+    *out = '\0';
     return text;
 }
 

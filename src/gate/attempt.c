@@ -31,10 +31,10 @@ enum {
 /* --- the seal --- */
 
 static bool seal_attempt(const gate_request *q, const gate_site *site, gate_world *w,
-                         const gate_attempt *attempt, const char **text)
+                         const gate_attempt *attempt, gate_span *box)
 {
     gate_pack pack = {.count = 0};
-    gate_span plain, box;
+    gate_span plain;
     bool sealed;
 
     gate_pack_add_number(q->pool, &pack, attempt->created);
@@ -50,10 +50,8 @@ static bool seal_attempt(const gate_request *q, const gate_site *site, gate_worl
     gate_pack_add(&pack, attempt->acr_values);
     plain = gate_pack_bytes(q->pool, &pack);
     sealed = gate_box_seal(q->pool, &w->keys[0], purpose, gate_span_of(site->origin), plain,
-                           w->random, &box);
+                           w->random, box);
     gate_wipe((void *)(uintptr_t)plain.ptr, plain.len);
-    if (sealed)
-        *text = gate_base64url_encode(q->pool, box);
     return sealed;
 }
 
@@ -86,9 +84,27 @@ static bool open_attempt(const gate_request *q, const gate_site *site, gate_worl
 
 /* --- the cookies --- */
 
+static const char mark[] = "-login-", digits[] = "0123456789abcdef";
+_Static_assert(sizeof digits - 1 == GATE_ATTEMPT_SLOTS, "a digit for each slot");
+
 static const char *cookie_name(apr_pool_t *p, const gate_site *site, int slot)
 {
-    return apr_psprintf(p, "%s-login-%x", site->cookie, (unsigned)slot);
+    const char digit[] = {digits[slot], '\0'};
+
+    return apr_pstrcat(p, site->cookie, mark, digit, NULL);
+}
+
+/* Which slot a cookie of that name is of; -1: of none. */
+static int slot_of(gate_span name, const gate_site *site)
+{
+    const size_t family = strlen(site->cookie), len = family + strlen(mark);
+    const char *digit;
+
+    if (name.len != len + 1 || memcmp(name.ptr, site->cookie, family) != 0 ||
+        memcmp(name.ptr + family, mark, strlen(mark)) != 0)
+        return -1;
+    digit = memchr(digits, name.ptr[len], GATE_ATTEMPT_SLOTS);
+    return digit ? (int)(digit - digits) : -1;
 }
 
 /* The provider sends the browser back by a link from elsewhere, which brings Lax cookies along; or
@@ -124,28 +140,33 @@ bool gate_attempt_is_expired(const gate_request *q, const gate_attempt *attempt)
 void gate_attempts_find(const gate_request *q, const gate_site *site, gate_world *w,
                         gate_attempts *found)
 {
-    const gate_span header = gate_span_of(q->header(q, "Cookie"));
+    gate_span header = gate_span_of(q->header(q, "Cookie")), name, value;
+    struct {
+        gate_span text;
+        int times;
+    } brought[GATE_ATTEMPT_SLOTS] = {{.times = 0}};
 
     *found = (gate_attempts){.count = 0};
+    while (gate_cookie_next(&header, &name, &value)) {
+        const int slot = value.len ? slot_of(name, site) : -1;
+
+        if (slot >= 0 && !brought[slot].times++)
+            brought[slot].text = value;
+    }
     for (int slot = 0; slot < GATE_ATTEMPT_SLOTS; slot++) {
         gate_found_attempt *item = &found->items[found->count];
-        gate_span text;
+        const gate_span text = brought[slot].text;
 
-        switch (gate_cookie_find(header, gate_span_of(cookie_name(q->pool, site, slot)), &text)) {
-        case GATE_COOKIE_NONE:
+        if (!brought[slot].times)
             continue;
-        case GATE_COOKIE_ONE:
-            if (open_attempt(q, site, w, text, &item->attempt)) {
-                item->slot = slot;
-                item->bytes = text.len;
-                found->count++;
-                continue;
-            }
-            break;
-        default:
-            break;
+        /* Of two that are called the same, a sibling host may have set one. */
+        if (brought[slot].times > 1 || !open_attempt(q, site, w, text, &item->attempt)) {
+            found->dead_slots |= 1u << slot;
+            continue;
         }
-        found->dead_slots |= 1u << slot;
+        item->slot = slot;
+        item->bytes = text.len;
+        found->count++;
     }
 }
 
@@ -210,16 +231,16 @@ bool gate_attempt_remember(const gate_request *q, const gate_site *site, gate_wo
                            const gate_attempt *attempt, gate_decision *decision)
 {
     gate_attempts found;
-    unsigned char random = 0;
     const char *text;
+    gate_span box;
     int own;
 
-    if (!seal_attempt(q, site, w, attempt, &text))
+    if (!seal_attempt(q, site, w, attempt, &box))
         return false;
+    text = gate_base64url_encode(q->pool, box);
     gate_attempts_find(q, site, w, &found);
     make_room(q, &found, strlen(text));
-    w->random(&random, 1);
-    own = free_slot(&found, random);
+    own = free_slot(&found, (unsigned char)box.ptr[0]); /* of its nonce */
     for (int slot = 0; slot < GATE_ATTEMPT_SLOTS; slot++) {
         if (found.dead_slots & 1u << slot && slot != own)
             gate_attempt_forget(q, site, decision, slot);

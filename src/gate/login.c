@@ -4,6 +4,7 @@
 
 #include <apr_strings.h>
 
+#include "base/base64url.h"
 #include "gate/attempt.h"
 #include "gate/identify.h"
 #include "gate/provider.h"
@@ -92,12 +93,27 @@ static gate_reason make_url(const gate_request *q, const gate_settings *s, gate_
     return GATE_OK;
 }
 
+enum { STATE, NONCE, VERIFIER, SECRETS };
+
+/* All out of one draw. */
+static bool draw_secrets(const gate_request *q, gate_world *w, const char *secrets[SECRETS])
+{
+    char bytes[SECRETS][SECRET_BYTES];
+
+    if (!w->random(bytes, sizeof bytes))
+        return false;
+    for (int i = 0; i < SECRETS; i++)
+        secrets[i] = gate_base64url_encode(q->pool, (gate_span){bytes[i], SECRET_BYTES});
+    gate_wipe(bytes, sizeof bytes);
+    gate_wipe_with(q->pool, gate_span_of(secrets[VERIFIER]));
+    return true;
+}
+
 gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, gate_world *w,
                                const gate_login_plan *plan)
 {
-    const char *state = gate_random_text(q->pool, w->random, SECRET_BYTES);
-    const char *nonce = gate_random_text(q->pool, w->random, SECRET_BYTES);
-    const char *verifier = gate_random_text(q->pool, w->random, SECRET_BYTES);
+    const char *secrets[SECRETS] = {NULL};
+    const bool drawn = draw_secrets(q, w, secrets);
     const bool posted = s->response_mode == GATE_RESPONSE_FORM_POST;
     const gate_attempt attempt = {
         .created = q->now,
@@ -106,9 +122,9 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
         .posted = posted,
         .settings = gate_span_of(s->name),
         .realm = {(const char *)s->realm.fingerprint.bytes, GATE_DIGEST_BYTES},
-        .state = gate_span_of(state),
-        .nonce = gate_span_of(nonce),
-        .verifier = gate_span_of(verifier),
+        .state = gate_span_of(secrets[STATE]),
+        .nonce = gate_span_of(secrets[NONCE]),
+        .verifier = gate_span_of(secrets[VERIFIER]),
         .return_to = safe_return(plan->return_to),
         .acr_values = gate_span_of(plan->step_up.acr_values),
     };
@@ -117,17 +133,16 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
         .redirect_uri = redirect_uri(q, s->site),
         .scope = s->scope,
         .response_mode = posted ? "form_post" : NULL,
-        .state = state,
-        .nonce = nonce,
-        .verifier = verifier,
+        .state = secrets[STATE],
+        .nonce = secrets[NONCE],
+        .verifier = secrets[VERIFIER],
         .extra = parameters(q->pool, s, plan),
     };
     const char *detail = NULL, *url;
     gate_decision decision;
     gate_reason reason = GATE_INTERNAL;
 
-    gate_wipe_with(q->pool, gate_span_of(verifier));
-    if (state && nonce && verifier)
+    if (drawn)
         reason = make_url(q, s, w, &request, &url, &detail);
     if (reason != GATE_OK)
         return gate_refuse(reason, detail);

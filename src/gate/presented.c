@@ -160,10 +160,6 @@ gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings
                                       const gate_presented *presented,
                                       gate_reason (*judge)(void *context), void *context)
 {
-    const gate_span parts[] = {
-        GATE_SPAN("was good"),
-        {(const char *)presented->lock.filed_under.bytes, GATE_DIGEST_BYTES},
-    };
     const gate_entry mark = {.value = GATE_SPAN(""), .expires = good_name_until(q, s)};
     gate_store *store = w->store;
     gate_store_key key;
@@ -171,8 +167,7 @@ gate_reason gate_presented_judge_each(const gate_request *q, const gate_settings
     gate_reason reason;
     bool was_good;
 
-    if (!gate_digest_of(&key, parts, 2))
-        return GATE_INTERNAL;
+    gate_place_beside(&key, &presented->lock.filed_under, "was good");
     was_good =
         store->get(store, GATE_STORE_TOKEN, &key, q->now, q->pool, &record) == GATE_STORE_DONE;
     if (!was_good && !may_ask(q, s, w, presented))

@@ -30,6 +30,7 @@ typedef struct document {
 struct gate_provider {
     gate_provider_options options;
     gate_digest fingerprint;
+    gate_breaker breakers[GATE_CALL_KINDS]; /* of each endpoint, and of discovery */
     gate_metadata configured; /* discovery off: all there is */
     const gate_jwks *given;   /* keys that the configuration has; NULL: they are fetched */
     apr_thread_mutex_t *mutex;
@@ -108,8 +109,13 @@ gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *op
         provider->configured.endpoints[i] = options->endpoints[i];
         parts[i + 7] = gate_span_of(options->endpoints[i]);
     }
-    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 7) ||
-        apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
+    if (!gate_digest_of(&provider->fingerprint, parts, GATE_ENDPOINT_COUNT + 7))
+        return NULL;
+    for (int i = 0; i < GATE_CALL_KINDS; i++) {
+        if (!gate_breaker_make(&provider->breakers[i], &provider->fingerprint, (gate_endpoint)i))
+            return NULL;
+    }
+    if (apr_thread_mutex_create(&provider->mutex, APR_THREAD_MUTEX_DEFAULT, p) != APR_SUCCESS)
         return NULL;
     apr_pool_cleanup_register(p, provider, forget, apr_pool_cleanup_null);
     return provider;
@@ -635,18 +641,16 @@ gate_reason gate_provider_ask(const gate_request *q, gate_world *w, gate_provide
                               gate_answer *answer, const char **detail)
 {
     const apr_uint32_t most = (apr_uint32_t)provider->options.inflight;
+    const gate_breaker *breaker = &provider->breakers[endpoint];
     gate_reason reason = GATE_IDP_BUSY;
-    gate_breaker breaker;
 
-    if (!gate_breaker_make(&breaker, &provider->fingerprint, endpoint))
-        return GATE_INTERNAL;
-    if (gate_breaker_is_open(&breaker, q, w)) {
+    if (gate_breaker_is_open(breaker, q, w)) {
         *detail = "it failed again and again, and is left alone for a moment";
         return GATE_IDP_UNREACHABLE;
     }
     if (apr_atomic_inc32(&provider->inflight) < most || most == 0) {
         reason = ask_now(q, w, provider, endpoint, question, answer, detail);
-        gate_breaker_note(&breaker, q, w, reason == GATE_OK && answer->status < 500);
+        gate_breaker_note(breaker, q, w, reason == GATE_OK && answer->status < 500);
     }
     apr_atomic_dec32(&provider->inflight);
     return reason;
@@ -758,11 +762,7 @@ gate_provider_look gate_provider_look_at(const gate_request *q, gate_world *w,
 gate_breaker_state gate_provider_rests(const gate_request *q, gate_world *w,
                                        const gate_provider *provider, gate_endpoint endpoint)
 {
-    gate_breaker breaker;
-
-    return gate_breaker_make(&breaker, &provider->fingerprint, endpoint)
-               ? gate_breaker_look(&breaker, q, w)
-               : GATE_BREAKER_CLOSED;
+    return gate_breaker_look(&provider->breakers[endpoint], q, w);
 }
 
 gate_reason gate_provider_refresh(const gate_request *q, gate_world *w, gate_provider *provider,
