@@ -199,6 +199,10 @@ static void places(apr_pool_t *p)
     is(hex(p, where.bytes, sizeof where.bytes),
        "2ea16e7dec3b66e14a9ee5876e84477300000000000000000000000000000000",
        "it is the first half of a digest of a GMAC");
+    gate_place_beside(&other, &where, "was good");
+    is(hex(p, other.bytes, sizeof other.bytes),
+       "2ea16e7dec3b66e14a9ee5876e84477377617320676f6f640000000000000000",
+       "beside it there is room for what else is filed of the same thing");
     is(hex(p, opens.bytes, sizeof opens.bytes),
        "f1f618d1da84b146f6cf4ed3dd60a0d8b852adf4d08f02793f7ac828e89dd843",
        "the second half opens it, filled up with what only this server knows");
