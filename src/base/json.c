@@ -2,49 +2,10 @@
  * Copyright The mod_oidc_gate authors */
 #include "base/json.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "base/seal.h"
+#include <string.h>
 
 /* Beyond 2^53 a double no longer tells one second from the next. */
 #define MAX_SECONDS 9007199254740992LL
-
-static json_malloc_t given_malloc;
-static json_free_t given_free;
-
-static void *malloc_or_end(size_t size)
-{
-    static const char last_words[] = "mod_oidc_gate: no memory for JSON, ending this process\n";
-    void *made = given_malloc(size);
-
-    if (!made) {
-        (void)!write(STDERR_FILENO, last_words, sizeof last_words - 1);
-        abort();
-    }
-    return made;
-}
-
-/* Tokens go through jansson's hands, and it copies them as it reads. Where another part of this
- * process has already given it a memory of its own, nobody can tell how much there is to wipe. */
-static json_free_t wiping(json_malloc_t get, json_free_t release)
-{
-    return get == malloc && release == free ? gate_wipe_and_free : release;
-}
-
-/* jansson's reader does not look whether its buffer could grow, and then reads and writes past the
- * end of it (2.14: lex_save, lex_scan_string). So, as with httpd's pools, whoever asks for memory
- * gets it or is no more. */
-void gate_json_setup(void)
-{
-    json_malloc_t now;
-
-    json_get_alloc_funcs(&now, &given_free);
-    if (now == malloc_or_end)
-        return;
-    given_malloc = now;
-    json_set_alloc_funcs(malloc_or_end, wiping(given_malloc, given_free));
-}
 
 static apr_status_t release(void *value)
 {
@@ -57,44 +18,6 @@ json_t *gate_json_own(apr_pool_t *p, json_t *value)
     if (value)
         apr_pool_cleanup_register(p, value, release, apr_pool_cleanup_null);
     return value;
-}
-
-/* Counts brackets outside strings, without recursion and before a recursive parser sees the text.
- * Whether they pair up is the parser's business. */
-static bool is_flat_enough(gate_span text)
-{
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (in_string) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_string = false;
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > GATE_JSON_MAX_DEPTH)
-                return false;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-    }
-    return true;
-}
-
-json_t *gate_json_object(apr_pool_t *p, gate_span text, size_t max_bytes)
-{
-    if (!text.ptr || text.len > max_bytes || !is_flat_enough(text))
-        return NULL;
-    json_error_t error;
-    json_t *value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, &error);
-    if (!json_is_object(value)) {
-        json_decref(value);
-        return NULL;
-    }
-    return gate_json_own(p, value);
 }
 
 static gate_span text_of(const json_t *string)

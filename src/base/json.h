@@ -11,8 +11,8 @@
 /* Deeper nesting than any claim set has a use for; jansson alone would follow 2,048 levels. */
 #define GATE_JSON_MAX_DEPTH 16
 
-/* From then on jansson has memory, or the process ends; and what it gives back is wiped. Before it is
- * used, in each process image; once more does no harm. */
+/* From then on jansson has memory, or the process ends; and what it gives back is wiped. Before it
+ * is used, in each process image; once more does no harm. */
 void gate_json_setup(void);
 
 /* Reads one JSON object of at most max_bytes. NULL for anything else: another type, trailing

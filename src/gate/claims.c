@@ -4,11 +4,11 @@
 
 #include <stdlib.h>
 
-#include <apr_hash.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 
 #include "base/json.h"
+#include "base/texts.h"
 
 /* The record. Numbers are in the machine's own byte order (the magic tells a foreign one), texts
  * are counted from where they begin, and every text is kept once, however often it is said, with a
@@ -94,11 +94,9 @@ static uint32_t hash_of(gate_span s)
 typedef struct maker {
     apr_pool_t *scratch;
     gate_reason reason;          /* GATE_OK as long as it goes well */
-    apr_hash_t *kept;            /* text -> its struct text */
     apr_array_header_t *entries; /* of struct entry */
     apr_array_header_t *values;  /* of struct value */
-    char *text;
-    size_t text_bytes, text_room;
+    gate_texts texts;
     uint8_t source;  /* whose claims are being added, */
     bool is_visible; /* and whether no earlier source hides this one */
 } maker;
@@ -106,7 +104,7 @@ typedef struct maker {
 static size_t size_of(const maker *m)
 {
     return sizeof(gate_identity) + (size_t)m->entries->nelts * sizeof(struct entry) +
-           (size_t)m->values->nelts * sizeof(struct value) + m->text_bytes;
+           (size_t)m->values->nelts * sizeof(struct value) + m->texts.len;
 }
 
 static bool goes_on(maker *m)
@@ -116,39 +114,17 @@ static bool goes_on(maker *m)
     return m->reason == GATE_OK;
 }
 
-static void make_room(maker *m, size_t len)
-{
-    size_t room = m->text_room;
-    while (room < m->text_bytes + len)
-        room *= 2;
-    if (room == m->text_room)
-        return;
-    char *text = apr_palloc(m->scratch, room);
-    memcpy(text, m->text, m->text_bytes);
-    m->text = text;
-    m->text_room = room;
-}
-
-/* Adds the text, or finds it where it was added before. Its bytes live as long as the maker. */
+/* Adds the text, or finds it where it was added before. */
 static struct text keep(maker *m, gate_span s)
 {
+    const struct text absent = {ABSENT, 0};
+    uint32_t offset;
     if (!s.ptr)
-        return (struct text){ABSENT, 0};
-    const struct text *known = apr_hash_get(m->kept, s.ptr, (apr_ssize_t)s.len);
-    if (known)
-        return *known;
-    if (s.len >= GATE_IDENTITY_MAX_BYTES - m->text_bytes) {
-        m->reason = GATE_SESSION_TOO_LARGE;
-        return (struct text){ABSENT, 0};
-    }
-    struct text *text = apr_palloc(m->scratch, sizeof *text);
-    *text = (struct text){(uint32_t)m->text_bytes, (uint32_t)s.len};
-    make_room(m, s.len + 1);
-    memcpy(m->text + m->text_bytes, s.ptr, s.len);
-    m->text[m->text_bytes + s.len] = '\0';
-    m->text_bytes += s.len + 1;
-    apr_hash_set(m->kept, s.ptr, (apr_ssize_t)s.len, text);
-    return *text;
+        return absent;
+    if (gate_texts_keep(&m->texts, s, &offset))
+        return (struct text){offset, (uint32_t)s.len};
+    m->reason = GATE_SESSION_TOO_LARGE;
+    return absent;
 }
 
 /* The shortest text that reads back as the same number: "0.1", where a fixed 17 digits would give
@@ -345,28 +321,26 @@ static gate_span assemble(apr_pool_t *p, const maker *m, gate_identity *head)
     head->bytes = (uint32_t)size;
     head->entries = (uint32_t)m->entries->nelts;
     head->values = (uint32_t)m->values->nelts;
-    head->text_bytes = (uint32_t)m->text_bytes;
+    head->text_bytes = (uint32_t)m->texts.len;
     qsort(m->entries->elts, head->entries, sizeof(struct entry), compare_entries);
 
     char *record = apr_palloc(p, size);
     char *to = append(record, head, sizeof *head);
     to = append(to, m->entries->elts, head->entries * sizeof(struct entry));
     to = append(to, m->values->elts, head->values * sizeof(struct value));
-    append(to, m->text, m->text_bytes);
+    append(to, m->texts.bytes, m->texts.len);
     return (gate_span){record, size};
 }
 
 static gate_reason make(apr_pool_t *p, apr_pool_t *scratch, const gate_identity_facts *facts,
                         const gate_claim_set *sets, int count, gate_span *bytes)
 {
-    enum { FIRST_ENTRIES = 32, FIRST_VALUES = 64, FIRST_TEXT = 2048 };
+    enum { FIRST_ENTRIES = 32, FIRST_VALUES = 64 };
     maker m = {
         .scratch = scratch,
-        .kept = apr_hash_make(scratch),
         .entries = apr_array_make(scratch, FIRST_ENTRIES, sizeof(struct entry)),
         .values = apr_array_make(scratch, FIRST_VALUES, sizeof(struct value)),
-        .text = apr_palloc(scratch, FIRST_TEXT),
-        .text_room = FIRST_TEXT,
+        .texts = gate_texts_make(scratch, GATE_IDENTITY_MAX_BYTES),
     };
     gate_identity head = {
         .magic = MAGIC,

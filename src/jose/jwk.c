@@ -275,8 +275,10 @@ gate_jwk *gate_jwk_read(apr_pool_t *p, const json_t *object, const char **proble
     ERR_pop_to_mark();
     if (*problem)
         return NULL;
-    if (jwk->pkey)
+    if (jwk->pkey) {
         apr_pool_cleanup_register(p, jwk->pkey, release, apr_pool_cleanup_null);
+        jwk->verifiers = gate_verifiers_make(p, jwk->pkey);
+    }
     return jwk;
 }
 

@@ -9,16 +9,18 @@
 #include <openssl/evp.h>
 
 #include "base/span.h"
+#include "jose/verifier.h"
 
 typedef enum gate_key_type { GATE_KEY_RSA, GATE_KEY_EC, GATE_KEY_OKP, GATE_KEY_OCT } gate_key_type;
 
 typedef struct gate_jwk {
     gate_key_type type;
-    gate_span curve;  /* crv of EC and OKP keys */
-    gate_span kid;    /* absent where the key has none */
-    gate_span alg;    /* absent, or the only algorithm of this key (RFC 8725 section 3.1) */
-    EVP_PKEY *pkey;   /* NULL for oct */
-    gate_span secret; /* oct only */
+    gate_span curve; /* crv of EC and OKP keys */
+    gate_span kid;   /* absent where the key has none */
+    gate_span alg;   /* absent, or the only algorithm of this key (RFC 8725 section 3.1) */
+    EVP_PKEY *pkey;  /* NULL for oct, */
+    gate_verifiers *verifiers; /* as are these */
+    gate_span secret;          /* oct only */
 } gate_jwk;
 
 /* Reads a key that verifies signatures. NULL, and why in *problem (a constant text), for a kty,

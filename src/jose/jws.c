@@ -3,7 +3,7 @@
 #include "jose/jws.h"
 
 #include <openssl/core_names.h>
-#include <openssl/ec.h>
+#include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
@@ -16,31 +16,38 @@ typedef struct gate_alg_row {
     const char *name;
     gate_key_type type;
     const char *curve; /* that the key must have; NULL: RSA has none, "EdDSA" takes two */
-    const char *hash;
-    int padding;              /* of RSA */
+    gate_verifier_rule rule;
     size_t signature_len;     /* 0: as long as the key's modulus, or as its curve wants */
     gate_alg_set admitted_by; /* further algorithms which, allowed, allow this one */
 } gate_alg_row;
 
 /* RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2 */
 static const gate_alg_row rows[GATE_ALG_COUNT] = {
-    [GATE_ALG_RS256] = {"RS256", GATE_KEY_RSA, NULL, "SHA256", RSA_PKCS1_PADDING, 0, 0},
-    [GATE_ALG_RS384] = {"RS384", GATE_KEY_RSA, NULL, "SHA384", RSA_PKCS1_PADDING, 0, 0},
-    [GATE_ALG_RS512] = {"RS512", GATE_KEY_RSA, NULL, "SHA512", RSA_PKCS1_PADDING, 0, 0},
-    [GATE_ALG_PS256] = {"PS256", GATE_KEY_RSA, NULL, "SHA256", RSA_PKCS1_PSS_PADDING, 0, 0},
-    [GATE_ALG_PS384] = {"PS384", GATE_KEY_RSA, NULL, "SHA384", RSA_PKCS1_PSS_PADDING, 0, 0},
-    [GATE_ALG_PS512] = {"PS512", GATE_KEY_RSA, NULL, "SHA512", RSA_PKCS1_PSS_PADDING, 0, 0},
-    [GATE_ALG_ES256] = {"ES256", GATE_KEY_EC, "P-256", "SHA256", 0, 64, 0},
-    [GATE_ALG_ES384] = {"ES384", GATE_KEY_EC, "P-384", "SHA384", 0, 96, 0},
-    [GATE_ALG_ES512] = {"ES512", GATE_KEY_EC, "P-521", "SHA512", 0, 132, 0},
-    [GATE_ALG_EDDSA] = {"EdDSA", GATE_KEY_OKP, NULL, "SHA512", 0, 0, 0},
-    [GATE_ALG_ED25519] = {"Ed25519", GATE_KEY_OKP, "Ed25519", "SHA512", 0, 64,
+    [GATE_ALG_RS256] = {"RS256", GATE_KEY_RSA, NULL, {"SHA256", RSA_PKCS1_PADDING}, 0, 0},
+    [GATE_ALG_RS384] = {"RS384", GATE_KEY_RSA, NULL, {"SHA384", RSA_PKCS1_PADDING}, 0, 0},
+    [GATE_ALG_RS512] = {"RS512", GATE_KEY_RSA, NULL, {"SHA512", RSA_PKCS1_PADDING}, 0, 0},
+    [GATE_ALG_PS256] = {"PS256", GATE_KEY_RSA, NULL, {"SHA256", RSA_PKCS1_PSS_PADDING}, 0, 0},
+    [GATE_ALG_PS384] = {"PS384", GATE_KEY_RSA, NULL, {"SHA384", RSA_PKCS1_PSS_PADDING}, 0, 0},
+    [GATE_ALG_PS512] = {"PS512", GATE_KEY_RSA, NULL, {"SHA512", RSA_PKCS1_PSS_PADDING}, 0, 0},
+    [GATE_ALG_ES256] = {"ES256", GATE_KEY_EC, "P-256", {"SHA256", 0}, 64, 0},
+    [GATE_ALG_ES384] = {"ES384", GATE_KEY_EC, "P-384", {"SHA384", 0}, 96, 0},
+    [GATE_ALG_ES512] = {"ES512", GATE_KEY_EC, "P-521", {"SHA512", 0}, 132, 0},
+    [GATE_ALG_EDDSA] = {"EdDSA", GATE_KEY_OKP, NULL, {"SHA512", .has_own_hash = true}, 0, 0},
+    [GATE_ALG_ED25519] = {"Ed25519",
+                          GATE_KEY_OKP,
+                          "Ed25519",
+                          {"SHA512", .has_own_hash = true},
+                          64,
                           GATE_ALG_BIT(GATE_ALG_EDDSA)},
-    [GATE_ALG_ED448] = {"Ed448", GATE_KEY_OKP, "Ed448", "SHAKE256", 0, 114,
+    [GATE_ALG_ED448] = {"Ed448",
+                        GATE_KEY_OKP,
+                        "Ed448",
+                        {"SHAKE256", .has_own_hash = true},
+                        114,
                         GATE_ALG_BIT(GATE_ALG_EDDSA)},
-    [GATE_ALG_HS256] = {"HS256", GATE_KEY_OCT, NULL, "SHA256", 0, 32, 0},
-    [GATE_ALG_HS384] = {"HS384", GATE_KEY_OCT, NULL, "SHA384", 0, 48, 0},
-    [GATE_ALG_HS512] = {"HS512", GATE_KEY_OCT, NULL, "SHA512", 0, 64, 0},
+    [GATE_ALG_HS256] = {"HS256", GATE_KEY_OCT, NULL, {"SHA256", 0}, 32, 0},
+    [GATE_ALG_HS384] = {"HS384", GATE_KEY_OCT, NULL, {"SHA384", 0}, 48, 0},
+    [GATE_ALG_HS512] = {"HS512", GATE_KEY_OCT, NULL, {"SHA512", 0}, 64, 0},
 };
 
 bool gate_alg_find(gate_span name, gate_alg *alg)
@@ -101,65 +108,53 @@ static gate_reason verify_mac(const gate_alg_row *row, const gate_jwk *key, gate
 {
     unsigned char mac[EVP_MAX_MD_SIZE];
     size_t len = 0;
-    if (!EVP_Q_mac(NULL, "HMAC", NULL, row->hash, NULL, key->secret.ptr, key->secret.len,
+    if (!EVP_Q_mac(NULL, "HMAC", NULL, row->rule.hash, NULL, key->secret.ptr, key->secret.len,
                    bytes_of(text), text.len, mac, sizeof mac, &len))
         return GATE_INTERNAL;
     return gate_secret_equal((gate_span){(const char *)mac, len}, signature) ? GATE_OK
                                                                              : GATE_BAD_SIGNATURE;
 }
 
-/* From r and s side by side (RFC 7518 section 3.4) to what OpenSSL reads; NULL where one of them
- * is 0. */
-static unsigned char *encode_der(gate_span raw, int *len)
+/* One of the two numbers of an EC signature as DER wants it (X.690 section 8.3): as short as it can
+ * be, and not negative. Returns where it ends; NULL for 0, which is in no signature. */
+static unsigned char *encode_number(unsigned char *to, const unsigned char *number, size_t len)
 {
-    unsigned char *der = NULL;
-    int half = (int)(raw.len / 2);
-    ECDSA_SIG *signature = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(bytes_of(raw), half, NULL);
-    BIGNUM *s = BN_bin2bn(bytes_of(raw) + half, half, NULL);
-    if (!signature || !r || !s || BN_is_zero(r) || BN_is_zero(s) ||
-        ECDSA_SIG_set0(signature, r, s) != 1)
-        goto out;
-    r = s = NULL;
-    *len = i2d_ECDSA_SIG(signature, &der);
-    if (*len <= 0)
-        der = NULL;
-out:
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(signature);
-    return der;
+    while (len && !*number) {
+        number++;
+        len--;
+    }
+    if (!len)
+        return NULL;
+    const bool looks_negative = number[0] & 0x80;
+    *to++ = V_ASN1_INTEGER;
+    *to++ = (unsigned char)(len + looks_negative);
+    if (looks_negative)
+        *to++ = 0;
+    memcpy(to, number, len);
+    return to + len;
 }
 
-static bool set_padding(EVP_PKEY_CTX *context, int padding)
-{
-    if (EVP_PKEY_CTX_set_rsa_padding(context, padding) != 1)
-        return false;
-    /* RFC 7518 section 3.5: the salt is as long as the hash, neither more nor less. */
-    return padding != RSA_PKCS1_PSS_PADDING ||
-           EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
-}
+#define MAX_COORDINATE 66                             /* bytes, P-521 */
+#define MAX_DER        (3 + 2 * (3 + MAX_COORDINATE)) /* of two numbers */
 
-static gate_reason verify_asymmetric(const gate_alg_row *row, const gate_jwk *key, gate_span text,
-                                     const unsigned char *signature, size_t len)
+/* From r and s side by side (RFC 7518 section 3.4) to what OpenSSL reads (RFC 3279 section 2.2.3);
+ * the absent span where one of them is 0. */
+static gate_span encode_der(gate_span raw, unsigned char der[MAX_DER])
 {
-    gate_reason reason = GATE_INTERNAL;
-    EVP_PKEY_CTX *details;
-    const char *hash = row->type == GATE_KEY_OKP ? NULL : row->hash;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    if (!context ||
-        EVP_DigestVerifyInit_ex(context, &details, hash, NULL, NULL, key->pkey, NULL) != 1)
-        goto out;
-    if (row->padding && !set_padding(details, row->padding))
-        goto out;
-    /* Any other answer than 1 is the signature's fault: what could be ours has been seen to
-     * above. */
-    reason = EVP_DigestVerify(context, signature, len, bytes_of(text), text.len) == 1
-                 ? GATE_OK
-                 : GATE_BAD_SIGNATURE;
-out:
-    EVP_MD_CTX_free(context);
-    return reason;
+    const size_t half = raw.len / 2;
+    unsigned char *body = der + 3, *to;
+    to = encode_number(body, bytes_of(raw), half);
+    if (to)
+        to = encode_number(to, bytes_of(raw) + half, half);
+    if (!to)
+        return (gate_span){NULL, 0};
+    const size_t len = (size_t)(to - body);
+    unsigned char *start = body - 1;
+    *start = (unsigned char)len;
+    if (len > 0x7f)
+        *--start = 0x81; /* the length is in the one byte that follows */
+    *--start = V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED;
+    return (gate_span){(const char *)start, (size_t)(to - start)};
 }
 
 static gate_reason verify(const gate_alg_row *row, const gate_jwk *key, gate_span text,
@@ -167,18 +162,22 @@ static gate_reason verify(const gate_alg_row *row, const gate_jwk *key, gate_spa
 {
     if (row->type == GATE_KEY_OCT)
         return verify_mac(row, key, text, signature);
+    unsigned char der[MAX_DER];
     size_t len = row->signature_len ? row->signature_len : (size_t)EVP_PKEY_get_size(key->pkey);
     if (!signature.ptr || signature.len != len)
         return GATE_BAD_SIGNATURE;
-    if (row->type != GATE_KEY_EC)
-        return verify_asymmetric(row, key, text, bytes_of(signature), signature.len);
-    int der_len = 0;
-    unsigned char *der = encode_der(signature, &der_len);
-    if (!der)
+    if (row->type == GATE_KEY_EC)
+        signature = encode_der(signature, der);
+    if (!signature.ptr)
         return GATE_BAD_SIGNATURE;
-    gate_reason reason = verify_asymmetric(row, key, text, der, (size_t)der_len);
-    OPENSSL_free(der);
-    return reason;
+    switch (gate_verifiers_check(key->verifiers, &row->rule, text, signature)) {
+    case GATE_VERIFIER_GENUINE:
+        return GATE_OK;
+    case GATE_VERIFIER_REFUSED:
+        return GATE_BAD_SIGNATURE;
+    default:
+        return GATE_INTERNAL;
+    }
 }
 
 gate_reason gate_jws_verify(gate_alg alg, const gate_jwk *key, gate_span signed_text,
@@ -200,7 +199,7 @@ const char *gate_alg_half_hash(apr_pool_t *p, gate_alg alg, gate_span text)
     unsigned len = 0;
     const char *half = NULL;
     bool extendable = alg == GATE_ALG_ED448;
-    EVP_MD *hash = EVP_MD_fetch(NULL, rows[alg].hash, NULL);
+    EVP_MD *hash = EVP_MD_fetch(NULL, rows[alg].rule.hash, NULL);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (!hash || !context || EVP_DigestInit_ex2(context, hash, NULL) != 1 ||
         EVP_DigestUpdate(context, bytes_of(text), text.len) != 1)

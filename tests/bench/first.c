@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright The mod_oidc_gate authors */
+/* What a token costs that was never seen before, without httpd: the whole of gate_accept (judged,
+ * and filed in shared memory), beside the bare check of such a signature by OpenSSL. Both in turns,
+ * on one thread, and the least of many turns each: the rest of the machine is not still.
+ *
+ *   make build/mod_oidc_gate.so
+ *   gcc -O2 -D_GNU_SOURCE -Isrc -Itests/unit $(apr-1-config --includes) -o build/bench-first \
+ *       tests/bench/first.c build/src/{base,gate,io,jose,oidc}/?*.o \
+ *       $(pkg-config --libs libcrypto jansson libcurl) $(apr-1-config --link-ld)
+ *   build/bench-first [tokens of each turn, 250] [turns, 16] [algorithm] */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <apr_general.h>
+
+#include "base/json.h"
+#include "gate/accept.h"
+#include "gate/provider.h"
+#include "io/store_shm.h"
+#include "sign.h"
+
+#define NOW    APR_INT64_C(1750000000)
+#define ISSUER "http://127.0.0.1:8080"
+
+static const struct algorithm {
+    const char *name, *kind;
+} algorithms[] = {{"RS256", "RSA"}, {"ES256", "P-256"}, {"EdDSA", "ED25519"}};
+
+static int count = 250, turns = 16;
+static const char *only;
+
+static double cpu(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+}
+
+static apr_int64_t now(void)
+{
+    return NOW;
+}
+
+/* The token of `make bench`: twelve claims of a person, one a list of twenty. */
+static const char *mint(apr_pool_t *p, const struct algorithm *a, EVP_PKEY *key, int serial)
+{
+    const char *groups = "\"team-001\"";
+
+    for (int i = 2; i <= 20; i++)
+        groups = apr_psprintf(p, "%s,\"team-%03d\"", groups, i);
+    return sign_jwt(
+        p, key, a->name,
+        apr_psprintf(p, "{\"alg\":\"%s\",\"kid\":\"rsa1\",\"typ\":\"at+jwt\"}", a->name),
+        apr_psprintf(
+            p,
+            "{\"iss\":\"" ISSUER "\",\"aud\":\"api://default\",\"client_id\":\"c-web\","
+            "\"jti\":\"t%d\",\"iat\":%d,\"exp\":%d,\"sub\":\"248289761001-p20\","
+            "\"preferred_username\":\"p20\",\"name\":\"Alice Liddell\",\"given_name\":"
+            "\"Alice\",\"family_name\":\"Liddell\",\"email\":\"alice.liddell@example.org\","
+            "\"email_verified\":true,\"locale\":\"en-GB\",\"zoneinfo\":\"Europe/London\","
+            "\"phone_number\":\"+44 20 7946 0958\",\"department\":\"research\","
+            "\"groups\":[%s]}",
+            serial, (int)NOW, (int)NOW + 3600, groups));
+}
+
+/* As `openssl speed` does: what is signed is a digest of the right size already, but for EdDSA. */
+static double bare(const struct algorithm *a, EVP_PKEY *key)
+{
+    const bool is_eddsa = strcmp(a->name, "EdDSA") == 0;
+    unsigned char digest[32] = {1}, signature[512];
+    size_t len = sizeof signature;
+    EVP_PKEY_CTX *signs = EVP_PKEY_CTX_new(key, NULL), *checks = EVP_PKEY_CTX_new(key, NULL);
+    EVP_MD_CTX *whole = EVP_MD_CTX_new();
+
+    if (is_eddsa) {
+        sign_must(EVP_DigestSignInit(whole, NULL, NULL, NULL, key) == 1 &&
+                      EVP_DigestSign(whole, signature, &len, digest, sizeof digest) == 1,
+                  "EdDSA");
+    } else {
+        EVP_PKEY_sign_init(signs);
+        EVP_PKEY_verify_init(checks);
+        sign_must(EVP_PKEY_sign(signs, signature, &len, digest, sizeof digest) == 1, a->name);
+    }
+    double start = cpu();
+    for (int i = 0; i < count; i++) {
+        const int good =
+            is_eddsa ? EVP_DigestVerifyInit(whole, NULL, NULL, NULL, key) == 1 &&
+                           EVP_DigestVerify(whole, signature, len, digest, sizeof digest) == 1
+                     : EVP_PKEY_verify(checks, signature, len, digest, sizeof digest) == 1;
+        sign_must(good, a->name);
+    }
+    double each = (cpu() - start) / count;
+    EVP_MD_CTX_free(whole);
+    EVP_PKEY_CTX_free(signs);
+    EVP_PKEY_CTX_free(checks);
+    return each;
+}
+
+typedef struct gate {
+    gate_settings settings;
+    gate_world world;
+    gate_key key;
+    EVP_PKEY *signer;
+    apr_pool_t *of_request;
+} gate;
+
+static void prepare(apr_pool_t *p, const struct algorithm *a, gate *g)
+{
+    static const char *const audiences[] = {"api://default", NULL};
+    static gate_site site = {.origin = "https://www.example"};
+    const gate_shm_options sizes = {(apr_size_t)1 << 20, (apr_size_t)64 << 20, NULL};
+    gate_provider_options *options = apr_pcalloc(p, sizeof *options);
+    const char *problem;
+    gate_shm *shm;
+
+    *g = (gate){.signer = sign_make_key(p, a->kind)};
+    options->issuer = ISSUER;
+    options->keys =
+        apr_pstrcat(p, "{\"keys\":[", sign_public_jwk(p, g->signer, "rsa1", a->name), "]}", NULL);
+    sign_must(gate_shm_create(p, &sizes, &shm, &problem) == APR_SUCCESS, "shared memory");
+    gate_random_bytes(&g->key, sizeof g->key);
+    g->world = (gate_world){.store = gate_shm_store(shm),
+                            .random = gate_random_bytes,
+                            .clock = now,
+                            .keys = &g->key,
+                            .key_count = 1};
+    g->settings = (gate_settings){
+        .name = "bench",
+        .site = &site,
+        .realm = {.issuer = ISSUER, .client_id = "c-web", .tag = "bench"},
+        .provider = gate_provider_make(p, options),
+        .methods = 1u << GATE_METHOD_BEARER,
+        .audiences = audiences,
+        .algorithms = GATE_ALGS_ASYMMETRIC,
+        .skew = 30,
+        .cache = {.introspection = 30, .negative = 10, .token = 300},
+    };
+    apr_pool_create(&g->of_request, p);
+}
+
+static double judge(gate *g, const char *const *tokens, const char *cache)
+{
+    int calls = 0;
+    double start = cpu();
+
+    for (int i = 0; i < count; i++) {
+        const gate_request q = {
+            .pool = g->of_request, .now = NOW, .method = "GET", .provider_calls = &calls};
+        const gate_decision decision =
+            gate_accept(&q, &g->settings, &g->world, gate_span_of(tokens[i]));
+
+        sign_must(decision.verb == GATE_ADMIT && !strcmp(decision.cache, cache), "a verdict");
+        apr_pool_clear(g->of_request);
+    }
+    return (cpu() - start) / count;
+}
+
+static double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static void measure(apr_pool_t *p, const struct algorithm *a)
+{
+    apr_pool_t *once;
+    double check = 1e9, first = 1e9, again = 1e9;
+    int serial = 0;
+    gate g;
+
+    prepare(p, a, &g);
+    for (int turn = 0; turn < turns; turn++) {
+        apr_pool_create(&once, p);
+        const char **tokens = apr_palloc(once, (apr_size_t)count * sizeof *tokens);
+        for (int i = 0; i < count; i++)
+            tokens[i] = mint(once, a, g.signer, ++serial);
+        check = least(check, bare(a, g.signer));
+        first = least(first, judge(&g, tokens, "miss"));
+        again = least(again, judge(&g, tokens, "hit"));
+        apr_pool_destroy(once);
+    }
+    printf("%-8s %10.1f %12.1f %+12.1f %12.1f\n", a->name, check, first, first - check, again);
+}
+
+/* On a thread that is not the first, as the workers of httpd are: malloc tells them apart. */
+static void *work(void *data)
+{
+    apr_pool_t *p = data;
+
+    printf("%-8s %10s %12s %12s %12s   us of CPU\n", "", "the check", "seen first", "beyond it",
+           "seen before");
+    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
+        if (!only || !strcmp(only, algorithms[i].name))
+            measure(p, &algorithms[i]);
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    apr_pool_t *p;
+    pthread_t worker;
+
+    count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : count;
+    turns = argc > 2 ? (int)strtol(argv[2], NULL, 10) : turns;
+    only = argc > 3 ? argv[3] : NULL;
+    apr_initialize();
+    apr_pool_create(&p, NULL);
+    gate_json_setup();
+    if (pthread_create(&worker, NULL, work, p) == 0)
+        pthread_join(worker, NULL);
+    apr_pool_destroy(p);
+    apr_terminate();
+    return 0;
+}
