@@ -130,7 +130,8 @@ check-interop: $(B)/mod_oidc_gate.so
 
 # The same tests as in check-server, with the counts that are promised.
 LONG := restart kill strangers renewal-storm races
-check-long: $(B)/mod_oidc_gate.so
+check-long: $(B)/mod_oidc_gate.so $(B)/unit/fork
+	GATE_LONG=1 nice $(B)/unit/fork
 	GATE_LONG=1 GATE_MPM=$(or $(GATE_MPM),event) GATE_SO=$< nice tests/run -v $(LONG:%=tests/server/%.t)
 
 # The tests that start threads; but store_kill steps through every instruction, of which there would be a hundred times as many.

@@ -55,6 +55,7 @@ sub new_ones {
 
 row "$PEOPLE people sign in" => sub {
     $server->start;
+    like slurp('/proc/' . $server->pid . '/status'), qr/^Threads:\s+1$/m, 'P-11 no thread is there before the children are';
     my $begun = time;
     @people = sign_in_all(port(), port('op'), names($PEOPLE));
     note sprintf '%d logins in %.1f s', scalar @people, time - $begun;

@@ -92,8 +92,7 @@ static void test_fork(void)
 
 static void test_hidden(void)
 {
-    void *pages =
-        mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     ok(!strstr(flags_of(pages), " dd"), "memory is in core dumps");
     gate_vault_hide(pages, 8192);
     ok(strstr(flags_of(pages), " dd"), "until it is hidden");

@@ -9,7 +9,7 @@ package Gate::Server;
 #   my $server = Gate::Server->new(name => 'restart', port => port(), directives => sub { ... });
 #   $server->start->graceful->restart->stop;
 #
-# Directives are text, with or without the virtual hosts and Locations it needs; `configure` gives
+# `modules` is text with LoadModule lines, before the gate's own. Directives are text, with or without the virtual hosts and Locations it needs; `configure` gives
 # others, which count from the next (re)start on.
 use strict;
 use warnings FATAL => 'all';
@@ -81,6 +81,7 @@ sub configure {
     my $modules = join '', grep { !/ (?:cgid?|ssl)_module / } map { "$_\n" } split /\n/, slurp("$conf/modules.conf");
     put("$self->{dir}/httpd.conf", <<"CONF");
 $modules
+@{[$self->{modules} // '']}
 LoadModule        oidc_gate_module @{[Apache::Test::vars('module')]}
 ServerRoot        "$self->{dir}"
 DefaultRuntimeDir "$self->{dir}"
