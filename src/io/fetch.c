@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* fetch.c - connections, kept between requests
+/* fetch.c - libcurl easy handles, kept between requests
  *
- * Each handle has one connection, and no two threads ever hold one handle. A process keeps a stack
- * of idle handles and lends the one that spoke to the same origin last; its connection is open, and
- * as many threads as ask at once have a connection each after their first question.
+ * Each handle has connections of its own, and no two threads ever hold one handle: that is what
+ * libcurl allows (its shared connection cache is not safe between threads). So a process keeps a
+ * stack of idle handles and lends the one that spoke to the same origin last; its connection is
+ * open, its TLS session and the provider's address are known, and as many threads as ask at once
+ * have a connection each after their first question.
  *
  * A connection that sat idle may be closed by the peer at the very moment at which it is used
- * again. A close that has arrived is seen, and another connection is made; a close still on its way
- * shows only as a request without an answer. RFC 9110 section 9.2.2 allows to send a GET again
- * then; a POST may have used up a code or a refresh token, so it goes out again only where not a
- * byte of it had left. To make that case rare, a connection is used again only well within what the
- * peer promises in "Keep-Alive: timeout=", or within KEEP_SECONDS where it promises nothing. And
- * none is used for longer than LIFETIME_SECONDS, however busy: so that another address of the
- * provider, or a certificate that has expired, is noticed. */
+ * again. libcurl sees a close that has arrived and connects anew; a close still on its way shows
+ * only as a request without an answer, which libcurl would send again, POST or not. RFC 9110
+ * section 9.2.2 allows that for a GET; a POST may have used up a code or a refresh token, so it
+ * goes out again only where not a byte of it had left (see permit_sending). To make that case rare,
+ * a connection is used again only well within what the peer promises in "Keep-Alive: timeout=", or
+ * within KEEP_SECONDS where it promises nothing. */
 #include "io/fetch.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <apr_lib.h>
@@ -24,26 +26,30 @@
 #include <apr_time.h>
 #include <curl/curl.h>
 
+#include "base/base64url.h"
 #include "base/seal.h"
-#include "io/connection.h"
-#include "io/reply.h"
 
 #define IDLE_HANDLES_MAX     64
 #define IDLE_HANDLE_SECONDS  120 /* then its sockets and certificates are given back */
+#define CONNECTIONS_MAX      4L  /* of one handle: one origin, rarely two */
 #define KEEP_SECONDS         15
 #define KEEP_SECONDS_MAX     60
-#define LIFETIME_SECONDS     300
+#define HEADERS_MAX_BYTES    (64 * 1024) /* of one answer, interim answers and trailers counted */
+#define BUFFER_FIRST_BYTES   (16 * 1024)
+#define BUFFER_KEPT_BYTES    (64 * 1024)
 #define CONTENT_TYPE_MAX     128
 #define RETRY_AFTER_MAX      86400
+#define DATE_MAX_BYTES       64
 #define DETAIL_PATH_BYTES    96
 #define DETAIL_MESSAGE_BYTES 160
 
 typedef struct handle {
-    gate_connection *connection;
-    char *kept_for; /* where it leads, and how */
-    apr_time_t opened, idle_since;
-    apr_time_t keep; /* how long its connection may sit idle and still carry a question */
-    gate_reply reply;
+    CURL *curl;
+    char *kept_for; /* the origin and the certificates that it is good for */
+    apr_time_t idle_since;
+    long keep_seconds; /* how long its connection may sit idle and still carry a question */
+    char *buffer;      /* the answer's body, while it comes in */
+    apr_size_t room;
 } handle;
 
 struct gate_fetcher {
@@ -52,32 +58,228 @@ struct gate_fetcher {
     int count;
 };
 
+/* One question on its way; libcurl's callbacks are given this. */
+typedef struct transfer {
+    handle *by;
+    const gate_question *question;
+    const gate_fetch_limits *limits;
+    apr_size_t body_bytes, header_bytes;
+    bool has_headers;    /* all of them: the empty line behind them came */
+    apr_int64_t date;    /* gate_answer.date */
+    const char *refusal; /* why a callback broke the transfer off; NULL: none did */
+    int sendings;        /* how often the request went out, or was about to */
+    long sent_before;    /* bytes that were out before the first of them: a proxy's CONNECT */
+    char message[CURL_ERROR_SIZE];
+} transfer;
+
+/* realloc(), but that what it leaves behind is wiped. */
+static void *wipe_and_resize(void *block, size_t size)
+{
+    const size_t had = block ? malloc_usable_size(block) : 0;
+    void *made = malloc(size);
+
+    if (made && block) {
+        memcpy(made, block, had < size ? had : size);
+        gate_wipe_and_free(block);
+    }
+    return made;
+}
+
+/* Questions and answers have secrets in them, and libcurl copies them as it sends and reads. Where
+ * another part of this process has begun to use it before, it keeps the memory that it has. */
 apr_status_t gate_fetch_setup(void)
 {
-    return gate_connection_setup();
+    return curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, gate_wipe_and_free, wipe_and_resize,
+                                strdup, calloc) == CURLE_OK
+               ? APR_SUCCESS
+               : APR_EGENERAL;
+}
+
+/* ---- what libcurl calls ---- */
+
+static size_t take_body(char *bytes, size_t size, size_t count, void *data)
+{
+    transfer *t = data;
+    handle *h = t->by;
+    apr_size_t len = size * count;
+    if (len > t->limits->max_body - t->body_bytes) {
+        t->refusal = "the answer is larger than OIDCGateHTTP maxbody=";
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (len > h->room - t->body_bytes) {
+        apr_size_t room = h->room ? h->room : BUFFER_FIRST_BYTES;
+        while (room - t->body_bytes < len)
+            room *= 2;
+        char *larger = malloc(room);
+        if (!larger)
+            return CURL_WRITEFUNC_ERROR;
+        if (h->buffer) {
+            memcpy(larger, h->buffer, t->body_bytes);
+            gate_wipe(h->buffer, t->body_bytes);
+            free(h->buffer);
+        }
+        h->buffer = larger;
+        h->room = room;
+    }
+    memcpy(h->buffer + t->body_bytes, bytes, len);
+    t->body_bytes += len;
+    return len;
+}
+
+/* "Keep-Alive: timeout=5, max=100": libcurl counts in whole seconds, rounded down, and the clocks
+ * of both ends start a round trip apart, so two seconds less than promised. */
+static void note_keep_alive(handle *h, gate_span parameters)
+{
+    gate_span parameter;
+    while (gate_span_cut(&parameters, ',', &parameter)) {
+        gate_span rest = gate_span_trim(parameter);
+        gate_span name;
+        apr_uint64_t seconds;
+        if (!gate_span_cut(&rest, '=', &name) ||
+            !gate_span_equal_nocase(name, GATE_SPAN("timeout")) ||
+            !gate_span_number(rest, KEEP_SECONDS_MAX * 10, &seconds))
+            continue;
+        seconds = seconds > 2 ? seconds - 2 : 0;
+        h->keep_seconds = seconds < KEEP_SECONDS_MAX ? (long)seconds : KEEP_SECONDS_MAX;
+    }
+}
+
+/* "Thu, 26 Nov 2026 04:09:19 GMT" (RFC 9110 section 5.6.7); 0 for what is none. */
+static apr_int64_t read_date(gate_span text)
+{
+    char date[DATE_MAX_BYTES];
+    time_t seconds;
+    if (text.len >= sizeof date)
+        return 0;
+    memcpy(date, text.ptr, text.len);
+    date[text.len] = '\0';
+    seconds = curl_getdate(date, NULL);
+    return seconds > 0 ? (apr_int64_t)seconds : 0;
+}
+
+static size_t take_header(char *bytes, size_t size, size_t count, void *data)
+{
+    transfer *t = data;
+    gate_span line = {bytes, size * count};
+    t->header_bytes += line.len;
+    if (t->header_bytes > HEADERS_MAX_BYTES) {
+        t->refusal = "the answer's headers are too large";
+        return CURL_WRITEFUNC_ERROR;
+    }
+    while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r'))
+        line.len--;
+    /* libcurl is content with an answer that ends within its headers. */
+    if (gate_span_starts(line, "HTTP/")) {
+        t->has_headers = false;
+        t->date = 0;
+    }
+    if (!line.len)
+        t->has_headers = true;
+    gate_span name;
+    if (!gate_span_cut(&line, ':', &name))
+        return size * count;
+    if (gate_span_equal_nocase(name, GATE_SPAN("keep-alive")))
+        note_keep_alive(t->by, line);
+    else if (gate_span_equal_nocase(name, GATE_SPAN("date")))
+        t->date = read_date(gate_span_trim(line));
+    return size * count;
+}
+
+/* Called whenever libcurl is about to send the request, so also before it sends it again. */
+static int permit_sending(void *data, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+    transfer *t = data;
+    long sent = 0;
+    if (curl_easy_getinfo(t->by->curl, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
+        return CURL_PREREQFUNC_ABORT;
+    if (!t->sendings++)
+        t->sent_before = sent;
+    if (sent == t->sent_before || !t->question->form)
+        return CURL_PREREQFUNC_OK;
+    t->refusal = "the connection was closed without an answer, and a POST is not sent twice";
+    return CURL_PREREQFUNC_ABORT;
 }
 
 /* ---- handles ---- */
+
+/* What never differs. Whoever reads this for safety: certificates and names are verified by
+ * VERIFYPEER and VERIFYHOST, no redirect, cookie, netrc file or proxy of the environment counts,
+ * nothing is decompressed, signals stay httpd's. */
+static const struct {
+    CURLoption option;
+    long value;
+} numbers[] = {
+    {CURLOPT_NOSIGNAL, 1},
+    {CURLOPT_QUICK_EXIT, 1}, /* a hanging name server does not hold a thread past its deadline */
+    {CURLOPT_FOLLOWLOCATION, 0},
+    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
+    {CURLOPT_NETRC, CURL_NETRC_IGNORED},
+    {CURLOPT_PATH_AS_IS, 1},
+    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
+    {CURLOPT_HTTP09_ALLOWED, 0},
+    {CURLOPT_SSL_VERIFYPEER, 1},
+    {CURLOPT_SSL_VERIFYHOST, 2},
+    {CURLOPT_PROXY_SSL_VERIFYPEER, 1},
+    {CURLOPT_PROXY_SSL_VERIFYHOST, 2},
+    {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2}, /* or later */
+    {CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+    {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
+    {CURLOPT_TCP_KEEPALIVE, 1},
+    {CURLOPT_MAXCONNECTS, CONNECTIONS_MAX},
+    {CURLOPT_NOPROGRESS, 1},
+};
+
+static const struct {
+    CURLoption option;
+    const char *value;
+} texts[] = {
+    {CURLOPT_PROTOCOLS_STR, "http,https"},
+    {CURLOPT_USERAGENT, "mod_oidc_gate"},
+};
+
+static bool configure(CURL *curl)
+{
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (curl_easy_setopt(curl, numbers[i].option, numbers[i].value) != CURLE_OK)
+            return false;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (curl_easy_setopt(curl, texts[i].option, texts[i].value) != CURLE_OK)
+            return false;
+    return curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, permit_sending) == CURLE_OK;
+}
+
+/* A file of certificates takes the place of the system's: the directory that libcurl knows as well
+ * is put aside. */
+static bool trust(CURL *curl, const char *ca_file)
+{
+    return !ca_file || (curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file) == CURLE_OK &&
+                        curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK &&
+                        curl_easy_setopt(curl, CURLOPT_PROXY_CAINFO, ca_file) == CURLE_OK &&
+                        curl_easy_setopt(curl, CURLOPT_PROXY_CAPATH, NULL) == CURLE_OK);
+}
 
 static void destroy(handle *h)
 {
     if (!h)
         return;
-    gate_connection_free(h->connection);
-    gate_reply_free(&h->reply);
-    gate_wipe_and_free(h->kept_for);
+    if (h->curl)
+        curl_easy_cleanup(h->curl);
+    free(h->buffer);
+    free(h->kept_for);
     free(h);
 }
 
-static handle *create(const char *purpose, const char *origin, const gate_fetch_limits *limits)
+static handle *create(const char *purpose, const char *ca_file)
 {
     handle *h = calloc(1, sizeof *h);
     if (!h)
         return NULL;
-    h->keep = apr_time_from_sec(KEEP_SECONDS);
+    h->keep_seconds = KEEP_SECONDS;
     h->kept_for = strdup(purpose);
-    h->connection = gate_connection_make(origin, limits);
-    if (h->kept_for && h->connection)
+    h->curl = curl_easy_init();
+    if (h->kept_for && h->curl && configure(h->curl) && trust(h->curl, ca_file))
         return h;
     destroy(h);
     return NULL;
@@ -110,8 +312,8 @@ static handle *remove_idle(gate_fetcher *fetcher, int at)
 }
 
 /* Of the handles for that purpose, the one that came back last: its connection is the least likely
- * to be closed. NULL for none. */
-static handle *borrow(gate_fetcher *fetcher, const char *purpose)
+ * to be closed. */
+static handle *borrow(gate_fetcher *fetcher, const char *purpose, const char *ca_file)
 {
     handle *found = NULL;
     apr_thread_mutex_lock(fetcher->lock);
@@ -119,7 +321,7 @@ static handle *borrow(gate_fetcher *fetcher, const char *purpose)
         if (strcmp(fetcher->idle[i]->kept_for, purpose) == 0)
             found = remove_idle(fetcher, i);
     apr_thread_mutex_unlock(fetcher->lock);
-    return found;
+    return found ? found : create(purpose, ca_file);
 }
 
 /* One that came back makes room for itself and, by the way, ends the one that has been idle for too
@@ -127,7 +329,7 @@ static handle *borrow(gate_fetcher *fetcher, const char *purpose)
 static void give_back(gate_fetcher *fetcher, handle *h)
 {
     handle *oldest = NULL;
-    h->idle_since = gate_connection_clock();
+    h->idle_since = apr_time_now();
     apr_thread_mutex_lock(fetcher->lock);
     if (fetcher->count == IDLE_HANDLES_MAX ||
         (fetcher->count &&
@@ -138,147 +340,91 @@ static void give_back(gate_fetcher *fetcher, handle *h)
     destroy(oldest);
 }
 
-/* All that a connection depends on. */
-static const char *purpose_of(apr_pool_t *p, const char *origin, const gate_fetch_limits *limits)
-{
-    const char *const with[] = {
-        limits->ca_file,     limits->proxy,      limits->proxy_credentials, limits->no_proxy,
-        limits->client_cert, limits->client_key,
-    };
-    const char *texts[sizeof with / sizeof *with];
-    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
-        texts[i] = with[i] ? with[i] : "";
-    const char *purpose =
-        apr_pstrcat(p, origin, "\n", texts[0], "\n", texts[1], "\n", texts[2], "\n", texts[3],
-                    "\n", texts[4], "\n", texts[5], NULL);
-    if (limits->proxy_credentials)
-        gate_wipe_with(p, gate_span_of(purpose));
-    return purpose;
-}
-
-/* Whether its connection will do once more. */
-static bool is_fresh(const handle *h)
-{
-    const apr_time_t now = gate_connection_clock();
-    return now - h->idle_since < h->keep &&
-           now - h->opened < apr_time_from_sec(LIFETIME_SECONDS) &&
-           gate_connection_is_quiet(h->connection);
-}
-
 /* ---- one request ---- */
 
-/* One question on its way. */
-typedef struct transfer {
-    apr_pool_t *pool;
-    const gate_question *question;
-    const gate_fetch_limits *limits;
-    gate_url url;
-    const char *origin;
-    gate_span request; /* as it goes out */
-    apr_time_t deadline;
-    apr_size_t sent;
-    bool is_unanswered; /* the connection ended, and not a byte had come */
-    const char *message;
-} transfer;
-
-/* The scheme is no part of Host (RFC 9112 section 3.2). */
-static const char *host_of(const transfer *t)
+static long at_least_one(int ms)
 {
-    return t->origin + t->url.scheme.len + strlen("://");
+    return ms > 0 ? ms : 1; /* to libcurl, 0 means for ever */
 }
 
-static const char *target_of(const transfer *t)
+/* The header is for the proxy alone: libcurl sends it with CONNECT, or where the proxy itself is
+ * asked, and to no server. As a user and password of its own it would percent-decode them. */
+static bool set_proxy(CURL *curl, const gate_fetch_limits *limits, struct curl_slist *headers)
 {
-    const char *path = gate_span_dup(t->pool, t->url.path);
-    return apr_pstrcat(t->pool, path && path[0] ? path : "/", t->url.query.ptr ? "?" : "",
-                       t->url.query.ptr ? gate_span_dup(t->pool, t->url.query) : "", NULL);
+    return curl_easy_setopt(curl, CURLOPT_PROXY, limits->proxy ? limits->proxy : "") == CURLE_OK &&
+           /* NULL would mean the environment's. */
+           curl_easy_setopt(curl, CURLOPT_NOPROXY, limits->no_proxy ? limits->no_proxy : "") ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROXYHEADER, headers->data ? headers : NULL) == CURLE_OK;
 }
 
-static void compose(transfer *t)
+static bool set_limits(CURL *curl, const gate_fetch_limits *limits)
 {
-    const gate_question *q = t->question;
-    const char *body = q->form ? gate_form_text(q->form) : "", *framing = "";
-    if (q->form)
-        framing = apr_psprintf(t->pool,
-                               "Content-Length: %" APR_SIZE_T_FMT "\r\n"
-                               "Content-Type: application/x-www-form-urlencoded\r\n",
-                               strlen(body));
-    t->request = gate_span_of(apr_pstrcat(
-        t->pool, q->form ? "POST " : "GET ", target_of(t), " HTTP/1.1\r\nHost: ", host_of(t),
-        "\r\nUser-Agent: mod_oidc_gate\r\nAccept: ", q->accept ? q->accept : "*/*", "\r\n",
-        q->authorization ? "Authorization: " : "", q->authorization ? q->authorization : "",
-        q->authorization ? "\r\n" : "", framing, "\r\n", body, NULL));
-    gate_wipe_with(t->pool, t->request);
-    gate_wipe((void *)(uintptr_t)body, strlen(body));
+    return curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, at_least_one(limits->connect_ms)) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, at_least_one(limits->total_ms)) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)limits->max_body) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSLCERT, limits->client_cert) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSLKEY, limits->client_key) == CURLE_OK;
 }
 
-static gate_reason fail(transfer *t, gate_reason reason, const char *message)
+static bool set_method(CURL *curl, const gate_question *question)
 {
-    t->message = message;
-    return reason;
+    if (!question->form)
+        return curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    const char *text = gate_form_text(question->form);
+    gate_wipe_with(question->form->pool, gate_span_of(text));
+    return text && curl_easy_setopt(curl, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text)) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text) == CURLE_OK;
 }
 
-/* What libcurl knows of it says more. */
-static const char *problem_of(transfer *t, const handle *h, const char *otherwise)
+static bool prepare(transfer *t, struct curl_slist *headers, struct curl_slist *proxy_headers)
 {
-    const char *said = gate_connection_problem(h->connection);
-    return said[0] ? apr_pstrdup(t->pool, said) : otherwise;
+    CURL *curl = t->by->curl;
+    return set_limits(curl, t->limits) && set_proxy(curl, t->limits, proxy_headers) &&
+           set_method(curl, t->question) &&
+           curl_easy_setopt(curl, CURLOPT_URL, t->question->url) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, t->by->keep_seconds) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->message) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADERDATA, t) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PREREQDATA, t) == CURLE_OK;
 }
 
-/* Sends the request, and takes in what comes. */
-static gate_reason exchange(transfer *t, handle *h)
+/* What failed before there was a peer to talk to. Everything that is not listed is the peer's
+ * doing. */
+static gate_reason reason_of(CURLcode result)
 {
-    gate_reply *reply = &h->reply;
-    gate_reply_part part = GATE_REPLY_MORE;
-    apr_size_t count, room;
-    gate_carried carried = gate_connection_send(h->connection, t->request, t->deadline, &t->sent);
-    gate_reply_begin(reply, t->pool, t->limits->max_body);
-    while (carried == GATE_CARRIED && part == GATE_REPLY_MORE) {
-        char *bytes = gate_reply_room(reply, &room);
-        if (!bytes)
-            return fail(t, GATE_INTERNAL, "no memory");
-        carried = gate_connection_receive(h->connection, bytes, room, t->deadline, &count);
-        if (carried == GATE_CARRIED)
-            part = gate_reply_take(reply, count);
-    }
-    if (carried == GATE_CARRIED_END)
-        part = gate_reply_end(reply);
-    if (part == GATE_REPLY_WHOLE)
+    switch (result) {
+    case CURLE_OK:
         return GATE_OK;
-    if (carried == GATE_CARRIED_LATE)
-        return fail(t, GATE_IDP_TIMEOUT, "no answer in time (OIDCGateHTTP total=)");
-    t->is_unanswered = !reply->filled;
-    return fail(t, GATE_IDP_ERROR,
-                carried == GATE_CARRIED_CUT ? problem_of(t, h, "the connection was cut off")
-                                            : reply->problem);
-}
-
-static gate_reason connect_anew(transfer *t, handle *h)
-{
-    const gate_reason reason =
-        gate_connection_open(h->connection, t->pool, t->limits, t->deadline, &t->message);
-    h->opened = gate_connection_clock();
-    return reason;
-}
-
-/* Carries the question with that handle: over the connection that it has, where that will do, or
- * else over another. */
-static gate_reason carry(transfer *t, handle *h)
-{
-    if (is_fresh(h)) {
-        const gate_reason reason = exchange(t, h);
-        if (reason == GATE_OK || !t->is_unanswered)
-            return reason;
-        if (t->question->form && t->sent)
-            return fail(t, reason,
-                        "the connection was closed without an answer, and a POST is not sent "
-                        "twice");
+    case CURLE_OPERATION_TIMEDOUT:
+        return GATE_IDP_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+    case CURLE_INTERFACE_FAILED:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return GATE_IDP_UNREACHABLE;
+    case CURLE_FAILED_INIT:
+        return GATE_INTERNAL;
+    default: /* CURLE_OUT_OF_MEMORY too: that is what libcurl says of headers beyond its own limit
+              */
+        return GATE_IDP_ERROR;
     }
-    const gate_reason reason = connect_anew(t, h);
-    return reason == GATE_OK ? exchange(t, h) : reason;
 }
-
-/* ---- its answer ---- */
 
 /* The media type alone, in lower case; what is no such thing counts as not sent. */
 static const char *media_type(apr_pool_t *p, const char *value)
@@ -295,97 +441,125 @@ static const char *media_type(apr_pool_t *p, const char *value)
     return lower;
 }
 
-/* "Thu, 26 Nov 2026 04:09:19 GMT" (RFC 9110 section 5.6.7); 0 for what is none. */
-static apr_int64_t read_date(const char *text)
+static bool read_answer(apr_pool_t *p, const transfer *t, gate_answer *answer)
 {
-    const time_t seconds = text ? curl_getdate(text, NULL) : 0;
-    return seconds > 0 ? (apr_int64_t)seconds : 0;
+    CURL *curl = t->by->curl;
+    long status = 0;
+    char *type = NULL;
+    curl_off_t retry_after = 0;
+    if (!t->has_headers || curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK ||
+        status < 200 || status > 599 ||
+        curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type) != CURLE_OK ||
+        curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after) != CURLE_OK)
+        return false;
+    answer->status = (int)status;
+    answer->content_type = media_type(p, type);
+    answer->retry_after = retry_after <= 0                ? -1
+                          : retry_after < RETRY_AFTER_MAX ? retry_after
+                                                          : RETRY_AFTER_MAX;
+    answer->date = t->date;
+    answer->body.ptr = apr_pstrmemdup(p, t->body_bytes ? t->by->buffer : "", t->body_bytes);
+    answer->body.len = t->body_bytes;
+    gate_wipe_with(p, answer->body);
+    return true;
 }
 
-/* Seconds, or when they are over (RFC 9110 section 10.2.3); -1 where it is not said. */
-static apr_int64_t read_retry_after(const char *text)
+/* The answer may have been tokens: they stay in no buffer of ours. */
+static void forget(handle *h, apr_size_t body_bytes)
 {
-    apr_uint64_t seconds;
-    apr_int64_t after;
-    if (!text)
-        return -1;
-    if (gate_span_number(gate_span_of(text), APR_INT64_MAX, &seconds))
-        after = (apr_int64_t)seconds;
-    else
-        after = read_date(text) - apr_time_sec(apr_time_now());
-    return after <= 0 ? -1 : after < RETRY_AFTER_MAX ? after : RETRY_AFTER_MAX;
-}
-
-static void read_answer(const transfer *t, const gate_reply *reply, gate_answer *answer)
-{
-    const gate_span body = gate_reply_body(reply);
-    answer->status = reply->status;
-    answer->content_type = media_type(t->pool, reply->content_type);
-    answer->retry_after = read_retry_after(reply->retry_after);
-    answer->date = t->question->wants_date ? read_date(reply->date) : 0;
-    answer->body = (gate_span){apr_pstrmemdup(t->pool, body.ptr, body.len), body.len};
-    gate_wipe_with(t->pool, answer->body);
-}
-
-/* What its connection is good for after an answer. Clocks of both ends start a round trip apart, so
- * a second less than promised. */
-static void keep(handle *h)
-{
-    const apr_int64_t said = h->reply.keep_seconds;
-    if (!h->reply.keeps)
-        gate_connection_close(h->connection);
-    if (said >= 0)
-        h->keep = apr_time_from_sec(said < 1                   ? 0
-                                    : said <= KEEP_SECONDS_MAX ? said - 1
-                                                               : KEEP_SECONDS_MAX);
+    if (h->buffer)
+        gate_wipe(h->buffer, body_bytes);
+    if (h->room > BUFFER_KEPT_BYTES) {
+        free(h->buffer);
+        h->buffer = NULL;
+        h->room = 0;
+    }
+    curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_PROXYHEADER, NULL);
+    curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
 }
 
 /* "https://id.example.com/token: Connection refused": never the query, which may have a secret. */
-static gate_reason explain(const transfer *t, gate_reason reason, const char *message,
-                           const char **detail)
+static gate_reason explain(apr_pool_t *p, gate_reason reason, const char *origin,
+                           const gate_url *url, const char *message, const char **detail)
 {
-    apr_pool_t *p = t->pool;
     if (detail)
-        *detail = apr_pstrcat(p, t->origin, gate_span_for_log(p, t->url.path, DETAIL_PATH_BYTES),
-                              ": ", gate_span_for_log(p, gate_span_of(message),
-                                                      DETAIL_MESSAGE_BYTES),
-                              NULL);
+        *detail =
+            apr_pstrcat(p, origin, gate_span_for_log(p, url->path, DETAIL_PATH_BYTES), ": ",
+                        gate_span_for_log(p, gate_span_of(message), DETAIL_MESSAGE_BYTES), NULL);
     return reason;
 }
 
-/* ---- the whole ---- */
+/* A header that was made for this question alone. */
+static void wipe_line(const struct curl_slist *line)
+{
+    if (line->data)
+        gate_wipe(line->data, strlen(line->data));
+}
+
+/* Carries the question with that handle. *keep: whether the handle is as good as before. */
+static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const char **message)
+{
+    char no_expect[] = "Expect:";
+    struct curl_slist headers[3] = {{.data = no_expect}};
+    struct curl_slist *last = headers, proxy_header = {.data = NULL};
+    if (t->question->accept) {
+        last->next = last + 1;
+        last++;
+        last->data = apr_pstrcat(p, "Accept: ", t->question->accept, NULL);
+    }
+    if (t->question->authorization) {
+        last->next = last + 1;
+        last++;
+        last->data = apr_pstrcat(p, "Authorization: ", t->question->authorization, NULL);
+    }
+    if (t->limits->proxy_credentials)
+        proxy_header.data =
+            apr_pstrcat(p, "Proxy-Authorization: Basic ",
+                        gate_base64_encode(p, gate_span_of(t->limits->proxy_credentials)), NULL);
+    *message = "libcurl refused a setting";
+    if (!prepare(t, headers, &proxy_header))
+        return GATE_INTERNAL;
+    CURLcode result = curl_easy_perform(t->by->curl);
+    gate_reason reason = reason_of(result);
+    /* Nothing was sent, so nothing can have been acted upon: whoever asks may try again. */
+    if (reason == GATE_IDP_TIMEOUT && !t->sendings)
+        reason = GATE_IDP_UNREACHABLE;
+    *message = t->refusal ? t->refusal : t->message[0] ? t->message : curl_easy_strerror(result);
+    if (reason == GATE_OK && !read_answer(p, t, answer)) {
+        *message = "the answer breaks off, or has no status that exists";
+        reason = GATE_IDP_ERROR;
+    }
+    forget(t->by, t->body_bytes);
+    wipe_line(last);
+    wipe_line(&proxy_header);
+    return reason;
+}
 
 gate_reason gate_fetch(gate_fetcher *fetcher, apr_pool_t *p, const gate_question *question,
                        const gate_fetch_limits *limits, gate_answer *answer, const char **detail)
 {
-    transfer t = {
-        .pool = p,
-        .question = question,
-        .limits = limits,
-        .url = {.path = GATE_SPAN("")},
-        .origin = "",
-        .deadline = gate_connection_clock() + apr_time_from_msec(limits->total_ms),
-    };
-    if (!gate_url_parse(gate_span_of(question->url), &t.url))
-        return explain(&t, GATE_IDP_UNREACHABLE, "no http or https address", detail);
-    t.origin = gate_url_origin(p, &t.url);
+    gate_url url = {.path = GATE_SPAN("")};
+    if (!gate_url_parse(gate_span_of(question->url), &url))
+        return explain(p, GATE_IDP_UNREACHABLE, "", &url, "no http or https address", detail);
+    const char *origin = gate_url_origin(p, &url);
     if (gate_span_has_control(gate_span_of(question->authorization)))
-        return explain(&t, GATE_INTERNAL, "a control character in a header", detail);
-    const char *purpose = purpose_of(p, t.origin, limits);
-    handle *h = borrow(fetcher, purpose);
+        return explain(p, GATE_INTERNAL, origin, &url, "a control character in a header", detail);
+    const char *ca_file = limits->ca_file;
+    handle *h = borrow(fetcher, apr_pstrcat(p, origin, " ", ca_file ? ca_file : "", NULL), ca_file);
     if (!h)
-        h = create(purpose, t.origin, limits);
-    if (!h)
-        return explain(&t, GATE_INTERNAL, "no libcurl handle", detail);
-    compose(&t);
-    const gate_reason reason = carry(&t, h);
-    if (reason != GATE_OK) {
+        return explain(p, GATE_INTERNAL, origin, &url, "no libcurl handle", detail);
+    transfer t = {.by = h, .question = question, .limits = limits};
+    const char *message;
+    gate_reason reason = carry(p, &t, answer, &message);
+    if (reason != GATE_OK)
+        explain(p, reason, origin, &url, message, detail);
+    /* libcurl counts sendings-again over a handle's whole life and fails at the sixth: such a
+     * handle ends here. */
+    if (reason == GATE_OK && t.sendings == 1)
+        give_back(fetcher, h);
+    else
         destroy(h);
-        return explain(&t, reason, t.message, detail);
-    }
-    read_answer(&t, &h->reply, answer);
-    keep(h);
-    gate_reply_forget(&h->reply);
-    give_back(fetcher, h);
-    return GATE_OK;
+    return reason;
 }

@@ -23,10 +23,11 @@ typedef struct gate_fetch_limits {
 
 typedef struct gate_fetcher gate_fetcher;
 
-/* Readies libcurl: once per process image, before children are forked and before any thread runs. */
+/* Readies the library: once per process image, before children are forked and before any thread
+ * runs. */
 apr_status_t gate_fetch_setup(void);
 
-/* The connections of one process: they are kept and shared out to threads. Made in the child,
+/* The connections of one process: handles are kept and shared out to threads. Made in the child,
  * never before fork; everything is closed when p goes. NULL where there is no mutex for it. */
 gate_fetcher *gate_fetcher_make(apr_pool_t *p);
 

@@ -26,8 +26,7 @@
 /* What both processes see. */
 typedef struct peer_seen {
     atomic_int connections, requests;
-    char last[PEER_LAST_MAX];   /* the last request as it came */
-    char tunnel[PEER_LAST_MAX]; /* the last that asked for a tunnel; all of them lead here */
+    char last[PEER_LAST_MAX]; /* the last request as it came */
 } peer_seen;
 
 typedef struct peer {
@@ -184,21 +183,6 @@ static bool peer_leave(peer_connection *c)
     return false;
 }
 
-static bool peer_two_at_once(peer_connection *c)
-{
-    const char *answer = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"good\":true}"
-                         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
-    return peer_say(c, answer);
-}
-
-static bool peer_one_and_one(peer_connection *c)
-{
-    if (!peer_ok(c))
-        return false;
-    usleep(20000);
-    return peer_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
-}
-
 /* The next request on this connection is read, and then not answered. */
 static bool peer_then_die(peer_connection *c)
 {
@@ -343,8 +327,6 @@ static const struct {
     {"/short-idle", peer_short_idle},
     {"/leave", peer_leave},
     {"/then-die", peer_then_die},
-    {"/two-at-once", peer_two_at_once},
-    {"/one-and-one", peer_one_and_one},
     {"/close", peer_close},
     {"/reset", peer_reset},
     {"/silent", peer_silent},
@@ -393,34 +375,28 @@ static bool peer_read(peer_connection *c)
     return true;
 }
 
-/* The path of "GET /path?query HTTP/1.1". */
+/* The path of "GET /path?query HTTP/1.1", or, as a proxy is asked, of "GET http://host/path
+ * HTTP/1.1". */
 static bool peer_is_path(const char *request, const char *path)
 {
     const char *target = strchr(request, ' ');
     if (!target++)
         return false;
+    if (strncmp(target, "http://", 7) == 0)
+        target = strchr(target + 7, '/');
     size_t len = strlen(path);
-    return strncmp(target, path, len) == 0 && (target[len] == ' ' || target[len] == '?');
-}
-
-static void peer_note(peer_connection *c, char *where)
-{
-    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&one_at_a_time);
-    memcpy(where, c->request, strlen(c->request) + 1);
-    pthread_mutex_unlock(&one_at_a_time);
+    return target && strncmp(target, path, len) == 0 && (target[len] == ' ' || target[len] == '?');
 }
 
 static bool peer_serve(peer_connection *c)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     if (!peer_read(c))
         return false;
-    if (strncmp(c->request, "CONNECT ", 8) == 0) {
-        peer_note(c, c->of->seen->tunnel);
-        return peer_say(c, "HTTP/1.1 200 Go on\r\n\r\n");
-    }
     atomic_fetch_add(&c->of->seen->requests, 1);
-    peer_note(c, c->of->seen->last);
+    pthread_mutex_lock(&one_at_a_time);
+    memcpy(c->of->seen->last, c->request, strlen(c->request) + 1);
+    pthread_mutex_unlock(&one_at_a_time);
     if (c->dies)
         return false;
     for (size_t i = 0; i < sizeof peer_paths / sizeof *peer_paths; i++)
@@ -441,12 +417,9 @@ static void *peer_converse(void *data)
 
 /* ---- the process ---- */
 
-/* At 127.0.0.last; at any port where none is given. */
-static int peer_listen_at(unsigned last, int backlog, int *port)
+static int peer_listen(int backlog, int *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(0x7f000000u + last),
-                                  .sin_port = htons((uint16_t)*port)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     peer_must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
@@ -455,12 +428,6 @@ static int peer_listen_at(unsigned last, int backlog, int *port)
               "no port to listen on");
     *port = ntohs(address.sin_port);
     return fd;
-}
-
-static int peer_listen(int backlog, int *port)
-{
-    *port = 0;
-    return peer_listen_at(1, backlog, port);
 }
 
 static void peer_run(const peer *it)
@@ -481,10 +448,9 @@ static void peer_run(const peer *it)
     }
 }
 
-static void peer_start_at(peer *it, unsigned last, int port)
+static void peer_start(peer *it)
 {
-    it->port = port;
-    it->listener = peer_listen_at(last, 128, &it->port);
+    it->listener = peer_listen(128, &it->port);
     it->seen =
         mmap(NULL, sizeof *it->seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     peer_must(it->seen != MAP_FAILED, "no shared memory");
@@ -494,11 +460,6 @@ static void peer_start_at(peer *it, unsigned last, int port)
     if (it->pid == 0)
         peer_run(it);
     close(it->listener);
-}
-
-static void peer_start(peer *it)
-{
-    peer_start_at(it, 1, 0);
 }
 
 static void peer_stop(peer *it)
