@@ -132,17 +132,30 @@ static int login(gate_visit *v)
     return gate_visit_answer(v, decision);
 }
 
+/* A browser does not bring a SameSite=Strict cookie along where another site has sent it, and on a
+ * redirect it still comes from the provider. From a page of this host it does not. */
+static int lead_on(gate_visit *v, const gate_decision *decision)
+{
+    v->state->decision = *decision;
+    gate_set_cookies(v->r, decision);
+    gate_log_decision(v->r, v->state, "login", HTTP_OK);
+    return gate_page_leading(v->r, "You are signed in", "The page that you asked for comes next.",
+                             decision->location);
+}
+
 /* The provider's answer, by a link or, where that is configured, by a form. The link is what it was
  * when the request came: code and state were taken out of it. */
 static int callback(gate_visit *v)
 {
     const bool is_posted = v->r->method_number == M_POST;
     const gate_span query = v->q.taken_query.ptr ? v->q.taken_query : v->q.query;
+    gate_decision decision;
 
     if (is_posted && !__atomic_load_n(&v->site->takes_posts, __ATOMIC_ACQUIRE))
         return gate_visit_answer(v, gate_visit_refuse_method(v, GATE_GET_ONLY));
-    return gate_visit_answer(
-        v, gate_login_finish(&v->q, v->site, v->w, is_posted ? gate_visit_form(v->r) : query));
+    decision = gate_login_finish(&v->q, v->site, v->w, is_posted ? gate_visit_form(v->r) : query);
+    return decision.known && !strcmp(v->site->samesite, "Strict") ? lead_on(v, &decision)
+                                                                  : gate_visit_answer(v, decision);
 }
 
 /* The provider says who has signed out there. No browser comes by here, and no cookie. */
@@ -194,7 +207,8 @@ static int logout(gate_visit *v)
         return gate_page_signed_out(v->r);
     v->state->decision = decision;
     gate_log_decision(v->r, v->state, "redirect", HTTP_OK);
-    return gate_page_leading(v->r, decision.location);
+    return gate_page_leading(v->r, "You are signed out here", "The sign-in service comes next.",
+                             decision.location);
 }
 
 static json_t *describe(apr_pool_t *p, const gate_settings *s, const gate_session *session)

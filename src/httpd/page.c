@@ -349,14 +349,13 @@ int gate_page_report(request_rec *r, const char *title, const char *text, const 
     return send_page(r, html(r, title), html(r, text), "", rest);
 }
 
-int gate_page_leading(request_rec *r, const char *location)
+int gate_page_leading(request_rec *r, const char *title, const char *text, const char *location)
 {
     const char *head =
         apr_pstrcat(r->pool, "<meta http-equiv=\"refresh\" content=\"0; url=", html(r, location),
                     "\">\n", NULL);
 
-    return send_page(r, "You are signed out here", "The sign-in service comes next.", head,
-                     link_to(r, location, "Go on"));
+    return send_page(r, title, text, head, link_to(r, location, "Go on"));
 }
 
 int gate_page_framed(request_rec *r, const char *issuer)

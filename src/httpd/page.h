@@ -21,8 +21,8 @@ int gate_page_signed_out(request_rec *r);
 /* A page for administrators; title and text are plain, the rest is HTML. */
 int gate_page_report(request_rec *r, const char *title, const char *text, const char *rest);
 
-/* A page that leads to another address by itself, or by its link. */
-int gate_page_leading(request_rec *r, const char *location);
+/* A page that leads to another address by itself, or by its link; title and text are plain. */
+int gate_page_leading(request_rec *r, const char *title, const char *text, const char *location);
 
 /* An empty page that only a page of that issuer may have in a frame; NULL: none. */
 int gate_page_framed(request_rec *r, const char *issuer);

@@ -21,10 +21,28 @@ OIDCGateScope         openid profile email
     ProxyPass @backend@
 </Location>
 
+=httpd strict
+
+# To a browser, localhost and 127.0.0.1 are two sites: the provider is on the other.
+OIDCGateBaseURL       http://localhost:@port_strict@
+OIDCGateIssuer        @op@
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+OIDCGateScope         openid profile email
+OIDCGateCookie        samesite=strict
+
+<Location /app>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateHeader X-User "%{claim:preferred_username}"
+    ProxyPass @backend@
+</Location>
+
 =cut
 
+my $STRICT = url('', 'strict') =~ s/127\.0\.0\.1/localhost/r;
 my $browser = Gate::Browser->start;
-my $provider = Gate::RealOP->start(redirectUris => [url('/oidc-gate/callback')], postLogoutRedirectUris => [url('/oidc-gate/logout')]);
+my $provider = Gate::RealOP->start(redirectUris => [url('/oidc-gate/callback'), "$STRICT/oidc-gate/callback"], postLogoutRedirectUris => [url('/oidc-gate/logout')]);
 my $issuer = $provider->issuer;
 my $backend = backend();
 
@@ -67,6 +85,18 @@ row 'alice signs in at the same browser, and lands on the page that she asked fo
 row 'she stays signed in, whatever she opens' => sub {
     is $browser->open(url('/app/y'))->{status}, 200, 'another page';
     upstream_is 1;
+};
+
+row 'CK-6 a cookie that no other site has brought along is there all the same, behind the sign-in at another site' => sub {
+    $browser->forget;
+    is_at $browser->open("$STRICT/app/x?a=1"), qr{^\Q$issuer\E/interaction/}, 'the provider, on another site, asks who it is';
+    $browser->type('input[name=login]' => 'alice');
+    my $seen = $browser->press('button');
+    is_at $seen, qr{^\Q$STRICT\E/app/x\?a=1$}, 'the page that she asked for';
+    is $seen->{status}, 200, 'which she may see';
+    is_deeply [$backend->got('X-User')], ['alice'], 'the backend is told who she is';
+    is $browser->open("$STRICT/app/y")->{status}, 200, 'and she stays signed in';
+    upstream_is 2;
 };
 
 done_testing;
