@@ -67,7 +67,8 @@ static bool open_attempt(const gate_request *q, const gate_site *site, gate_worl
             plain = (gate_span){NULL, 0};
     }
     gate_wipe_with(q->pool, plain);
-    if (!plain.ptr || !gate_pack_read(plain, texts, ATTEMPT_TEXTS))
+    if (!plain.ptr || !gate_pack_read(plain, texts, ATTEMPT_TEXTS) ||
+        texts[NONCE].len != GATE_DIGEST_BYTES)
         return false;
     attempt->settings = texts[SETTINGS];
     attempt->realm = texts[REALM];

@@ -21,7 +21,8 @@ typedef struct gate_attempt {
     apr_int64_t again;  /* it follows one that took too long */
     apr_int64_t posted; /* the answer is to come as a form */
     apr_int64_t max_age;
-    gate_span settings, realm, state, nonce, verifier, return_to, acr_values;
+    gate_span settings, realm, state, verifier, return_to, acr_values;
+    gate_span nonce; /* the bytes of its digest (gate_nonce_digest) */
 } gate_attempt;
 
 /* One as it was found in the request. */

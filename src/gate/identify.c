@@ -70,6 +70,18 @@ static const json_t *claims_again(const task *t, gate_span text)
     return jwt->claims;
 }
 
+/* OIDC Core section 12.2: a renewed ID token need not have the nonce of the login; where it has
+ * one, it is that. */
+static bool is_same_nonce(const task *t, const json_t *claims)
+{
+    const json_t *nonce = json_object_get(claims, "nonce"), *before;
+
+    if (!nonce || !t->want->before)
+        return true;
+    before = json_object_get(claims_again(t, t->want->before->id_token), "nonce");
+    return !before || json_equal(before, nonce);
+}
+
 static gate_reason take_id_token(task *t, gate_span text)
 {
     gate_jwt *jwt;
@@ -86,6 +98,8 @@ static gate_reason take_id_token(task *t, gate_span text)
 
         if (reason != GATE_OK)
             return reason;
+        if (!is_same_nonce(t, jwt->claims))
+            return GATE_NONCE_MISMATCH;
         t->tokens->id_token = text;
         t->claims[GATE_SOURCE_ID_TOKEN] = jwt->claims;
     }

@@ -9,7 +9,7 @@
 #include "oidc/token.h"
 
 typedef struct gate_identify_want {
-    gate_span nonce;           /* of the login; absent at a renewal */
+    const gate_digest *nonce;  /* of the login (gate_nonce_digest); NULL at a renewal */
     apr_int64_t max_age;       /* that was asked for; 0: not */
     const gate_tokens *before; /* a renewal: the tokens that it follows; NULL at a login */
     gate_span subject;         /* a renewal: who it must still be */

@@ -12,6 +12,7 @@
 #include "gate/session.h"
 #include "oidc/authorize.h"
 #include "oidc/callback.h"
+#include "oidc/id_token.h"
 #include "oidc/token.h"
 
 /* The longest return address that goes into a cookie; bytes. */
@@ -113,7 +114,9 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
                                const gate_login_plan *plan)
 {
     const char *secrets[SECRETS] = {NULL};
-    const bool drawn = draw_secrets(q, w, secrets);
+    gate_digest nonce;
+    const bool drawn =
+        draw_secrets(q, w, secrets) && gate_nonce_digest(&nonce, gate_span_of(secrets[NONCE]));
     const bool posted = s->response_mode == GATE_RESPONSE_FORM_POST;
     const gate_attempt attempt = {
         .created = q->now,
@@ -123,7 +126,7 @@ gate_decision gate_login_begin(const gate_request *q, const gate_settings *s, ga
         .settings = gate_span_of(s->name),
         .realm = {(const char *)s->realm.fingerprint.bytes, GATE_DIGEST_BYTES},
         .state = gate_span_of(secrets[STATE]),
-        .nonce = gate_span_of(secrets[NONCE]),
+        .nonce = {(const char *)nonce.bytes, sizeof nonce.bytes},
         .verifier = gate_span_of(secrets[VERIFIER]),
         .return_to = safe_return(plan->return_to),
         .acr_values = gate_span_of(plan->step_up.acr_values),
@@ -274,8 +277,8 @@ static gate_reason hear(landing *l)
 static gate_reason redeem(landing *l, gate_token_set *tokens)
 {
     const char *verifier = gate_span_dup(l->q->pool, l->attempt->verifier);
-    gate_form *form = gate_token_by_code(l->q->pool, l->callback.code,
-                                         redirect_uri(l->q, l->site), verifier, l->s->token_params);
+    gate_form *form = gate_token_by_code(l->q->pool, l->callback.code, redirect_uri(l->q, l->site),
+                                         verifier, l->s->token_params);
     gate_answer answer;
     gate_reason reason =
         gate_provider_post(l->q, l->w, l->s, GATE_ENDPOINT_TOKEN, form, &answer, &l->detail);
@@ -354,8 +357,9 @@ static void end_former(const landing *l)
 
 static gate_decision sign_in(landing *l)
 {
+    gate_digest nonce;
     const gate_identify_want want = {
-        .nonce = l->attempt->nonce,
+        .nonce = &nonce,
         .max_age = max_age_of(l),
         .scope = gate_span_of(l->s->scope),
     };
@@ -366,6 +370,7 @@ static gate_decision sign_in(landing *l)
     const char *cookie = NULL;
     gate_reason reason = hear(l);
 
+    memcpy(nonce.bytes, l->attempt->nonce.ptr, sizeof nonce.bytes);
     if (reason == GATE_OK)
         reason = may_ask(l);
     if (reason == GATE_OK)

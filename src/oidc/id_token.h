@@ -5,16 +5,22 @@
 #ifndef GATE_OIDC_ID_TOKEN_H
 #define GATE_OIDC_ID_TOKEN_H
 
+#include "base/seal.h"
 #include "jose/jwt.h"
 
 typedef struct gate_id_token_want {
     const char *issuer, *client_id;
-    gate_span nonce;        /* absent after a refresh (section 12.2): then it is not compared */
-    gate_span access_token; /* absent: at_hash is not checked */
+    const gate_digest *nonce; /* gate_nonce_digest of the one that was sent; NULL after a refresh
+                                 (section 12.2): then it is not compared */
+    gate_span access_token;   /* absent: at_hash is not checked */
     apr_int64_t now, skew;
     apr_int64_t max_age;     /* seconds that auth_time may lie back; 0: not asked for */
     apr_int64_t max_iat_age; /* the same for iat: the life of a login attempt; 0: not checked */
 } gate_id_token_want;
+
+/* What is kept of a nonce while a login is under way: it shows nobody what the ID token will have
+ * in it (section 15.5.2). False where OpenSSL fails. */
+bool gate_nonce_digest(gate_digest *digest, gate_span nonce);
 
 /* Each check cites its step. BAD_ISSUER; BAD_AUDIENCE (client_id not in aud, another audience
  * beside it, azp missing where it is needed or another client's); BAD_CLAIM (sub missing, empty,

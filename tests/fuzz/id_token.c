@@ -10,10 +10,11 @@
 static void try_input(apr_pool_t *p, gate_span input)
 {
     static const char *const audiences[] = {"web", NULL};
+    static gate_digest nonce;
     static const gate_id_token_want person = {
         .issuer = "https://id.example",
         .client_id = "web",
-        .nonce = {"N-1", 3},
+        .nonce = &nonce,
         .access_token = {"at", 2},
         .now = TOLD_NOW,
         .skew = 30,
@@ -23,6 +24,7 @@ static void try_input(apr_pool_t *p, gate_span input)
     static const gate_access_token_want program = {"https://id.example", audiences, TOLD_NOW, 30,
                                                   false};
     const json_t *claims = gate_json_object(p, input, GATE_JWT_MAX_BYTES);
+    FUZZ_CHECK(gate_nonce_digest(&nonce, GATE_SPAN("N-1")));
     if (!claims)
         return;
     const gate_jwt jwt = {.alg = GATE_ALG_RS256, .claims = claims};

@@ -45,6 +45,19 @@ OIDCGateLogout        redirect=/bye redirect=https://www.example.com/bye
     ProxyPass @backend@
 </Location>
 
+=httpd strict
+
+OIDCGateIssuer        @op@
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@secrets@/c-web
+OIDCGateCookie        samesite=strict
+
+<Location /app>
+    AuthType OIDCGate
+    Require valid-user
+    ProxyPass @backend@
+</Location>
+
 =httpd without
 
 <Location /open>
@@ -171,6 +184,17 @@ row '6749-1, 6749-3, 7636-1, OC-13 what is asked is asked once, in its place' =>
 };
 
 # This provider takes nothing twice, but it has been told.
+row 'CK-6 a cookie that no other site brings along: behind the sign-in a page of this host leads on' => sub {
+    my $ua = ua();
+    my $callback = call_back($ua, at_provider($ua, start_login($ua, url('/app/x?a=1&b=<', 'strict'))));
+    status_is $callback, 200, 'no redirect';
+    like cookie_of($callback, qr/^oidc-gate-(?!login)/)->{samesite}, qr/^strict$/i, 'the session is Strict';
+    like $callback->content, qr{<meta http-equiv="refresh" content="0; url=/app/x\?a=1&amp;b=}, 'the page leads on';
+    unlike $callback->content, qr/b=</, '... to what is escaped';
+    is $callback->header('Cache-Control'), 'no-store', 'and nobody keeps it';
+    status_is get($ua, url('/app/x', 'strict')), 200, 'she is signed in';
+};
+
 row '8707-1 resource goes out as often as it is configured' => sub {
     my $ua = ua();
     my $start = start_login($ua, '/twice/x');

@@ -2,13 +2,20 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/identify.h"
 
+#include "oidc/id_token.h"
 #include "world.h"
 
 static gate_span identity;
 static gate_tokens tokens;
 static const char *detail;
 
-static const char nonce[] = "the-nonce";
+static const gate_digest *nonce_digest(void)
+{
+    static gate_digest digest;
+
+    sign_must(gate_nonce_digest(&digest, GATE_SPAN("the-nonce")), "a digest");
+    return &digest;
+}
 
 /* What the token endpoint of a login brings. */
 static gate_token_set brought(const char *access_token)
@@ -30,7 +37,7 @@ static const char *identify_with(const gate_token_set *set, const gate_identify_
 
 static const char *identify(const char *access_token)
 {
-    const gate_identify_want want = {.nonce = gate_span_of(nonce),
+    const gate_identify_want want = {.nonce = nonce_digest(),
                                      .scope = GATE_SPAN("openid asked-for")};
     const gate_token_set set = brought(access_token);
 
@@ -75,7 +82,7 @@ static void test_facts(void)
 
 static void test_without_renewal(void)
 {
-    const gate_identify_want want = {.nonce = gate_span_of(nonce)};
+    const gate_identify_want want = {.nonce = nonce_digest()};
     gate_token_set set;
 
     world_begin();
@@ -190,7 +197,7 @@ static void test_shared_secret(void)
 
 static void test_clock(void)
 {
-    const gate_identify_want want = {.nonce = gate_span_of(nonce)};
+    const gate_identify_want want = {.nonce = nonce_digest()};
     const gate_request *q;
     gate_token_set set;
 
@@ -221,6 +228,13 @@ static void test_renewal(void)
            gate_span_is(tokens.refresh_token, "rt"),
        "the others stay");
     is(text_of(gate_identity_scope(gate_identity_open(identity))), "granted", "as does the scope");
+    set.id_token =
+        gate_span_of(op_id_token(WORLD_ISSUER, GATE_SPAN("c-app"), GATE_SPAN("another")));
+    is(identify_with(&set, &want), "nonce_mismatch", "a renewed ID token is of no other login");
+    set.id_token =
+        gate_span_of(op_id_token(WORLD_ISSUER, GATE_SPAN("c-app"), GATE_SPAN("the-nonce")));
+    is(identify_with(&set, &want), "ok", "of the same it may be");
+    set.id_token = (gate_span){NULL, 0};
     set.scope = GATE_SPAN("granted more");
     is(identify_with(&set, &want), "idp_unsuitable", "but not a wider one");
     set.scope = GATE_SPAN("granted");

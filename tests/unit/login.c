@@ -4,7 +4,9 @@
 
 #include <unistd.h>
 
+#include "gate/attempt.h"
 #include "gate/session.h"
+#include "oidc/id_token.h"
 #include "world.h"
 
 static const char page[] = "/app/x?a=1&b=%20";
@@ -40,6 +42,8 @@ static void test_begin(void)
     gate_settings *s = world_begin();
     gate_decision decision = open_page(s, page);
     const char *url = decision.location, *cookie;
+    gate_attempts found;
+    gate_digest digest;
 
     is(said(decision), "REDIRECT no_credential 302",
        "a page without a session sends the browser away");
@@ -59,6 +63,11 @@ static void test_begin(void)
     ok(cookie && !strstr(cookie, parameter(url, "state")) &&
            !strstr(cookie, parameter(url, "nonce")),
        "which shows neither state nor nonce");
+    gate_attempts_find(request_at("GET", page, true), s->site, &the.gate, &found);
+    ok(found.count == 1 && gate_nonce_digest(&digest, gate_span_of(parameter(url, "nonce"))) &&
+           !memcmp(found.items[0].attempt.nonce.ptr, digest.bytes, sizeof digest.bytes) &&
+           found.items[0].attempt.nonce.len == sizeof digest.bytes,
+       "nor has the nonce in it, but what it digests to");
     ok(fake_all_writes(&the.store) == the.store.writes[GATE_STORE_DOCUMENT],
        "nothing is stored but the metadata");
     ok(op.at[OP_DISCOVERY].calls == 1 && op_calls() == 1, "which was asked for once");
