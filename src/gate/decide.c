@@ -107,8 +107,8 @@ static gate_reason use_session(const gate_request *q, const gate_settings *s, ga
     decision->session =
         apr_pmemdup(q->pool, &session->lock.filed_under, sizeof session->lock.filed_under);
     decision->expires = end_of(s, session);
-    decision->basis =
-        (gate_basis){GATE_STORE_SESSION, session->lock.filed_under, session->record.version};
+    decision->basis = (gate_basis){GATE_STORE_SESSION, session->lock.filed_under,
+                                   session->record.version, session->endings};
     return GATE_OK;
 }
 
@@ -192,6 +192,16 @@ gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_wo
     return decision;
 }
 
+bool gate_decide_brought(const gate_request *q, const gate_settings *s,
+                         gate_span parts[GATE_BROUGHT_PARTS])
+{
+    parts[0] = gate_span_of(q->header(q, "Authorization"));
+    parts[1] = (gate_span){NULL, 0};
+    if (s->methods & 1u << GATE_METHOD_CODE && !gate_session_cookie_find(q, s, &parts[1]))
+        return false;
+    return parts[0].len || parts[1].len;
+}
+
 bool gate_decide_repeats(const gate_settings *s, const gate_decision *decision)
 {
     for (int i = 0; i < s->token_sources.count; i++) {
@@ -199,7 +209,7 @@ bool gate_decide_repeats(const gate_settings *s, const gate_decision *decision)
             return false;
     }
     return decision->verb == GATE_ADMIT && decision->known && decision->basis.version &&
-           !decision->cookie_count && !s->needs && !s->tells_anew;
+           !decision->cookie_count && !decision->detail && !s->needs && !s->tells_anew;
 }
 
 bool gate_decide_again(const gate_request *q, const gate_settings *s, gate_world *w,
@@ -215,7 +225,7 @@ bool gate_decide_again(const gate_request *q, const gate_settings *s, gate_world
         return false;
     return basis->kind != GATE_STORE_SESSION ||
            (q->now < record.created + s->session.lifetime &&
-            gate_revoked(q, w, before->identity, &record) == GATE_OK);
+            gate_revoked_since(q, w, &basis->endings, &record) == GATE_OK);
 }
 
 /* Whether whoever opens a page here may be sent away to sign in. */

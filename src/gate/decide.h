@@ -10,8 +10,15 @@
 /* The whole decision but for the Require rules, which httpd asks for itself (rule.h). */
 gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_world *w);
 
-/* Whether the decision is the same for every request with the same Authorization and Cookie headers
- * that comes to the same place, as long as gate_decide_again says so. */
+/* All of the request that gate_decide looks at to know who it is, where gate_decide_repeats: what
+ * stands in Authorization, and in the realm's cookie. False: nothing,
+ * or two such cookies. */
+#define GATE_BROUGHT_PARTS 2
+bool gate_decide_brought(const gate_request *q, const gate_settings *s,
+                         gate_span parts[GATE_BROUGHT_PARTS]);
+
+/* Whether the decision is the same for every request that brings the same to the same place, as
+ * long as gate_decide_again says so. */
 bool gate_decide_repeats(const gate_settings *s, const gate_decision *decision);
 
 /* Whether such a decision still holds: the record that it rests on is there, in that very version,

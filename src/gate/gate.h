@@ -53,6 +53,7 @@ typedef struct gate_realm {
     const char *issuer, *client_id;
     gate_digest fingerprint; /* over these and the origin: bound into sessions and login states */
     const char *tag;         /* 8 characters of it, part of the cookie names */
+    const char *cookie;      /* the name of its session cookie */
 } gate_realm;
 
 typedef enum gate_method {
@@ -214,7 +215,7 @@ struct gate_request {
     const char *address;   /* whose calls are counted together: the caller's, of IPv6 its /64 */
     bool is_navigation;    /* a browser is opening a page: only then is it sent away to sign in */
     bool is_subrequest;
-    bool is_watched; /* nothing is done of what is decided: nobody is sent to the provider */
+    bool is_watched;     /* nothing is done of what is decided: nobody is sent to the provider */
     void *context;       /* the adapter's */
     int *provider_calls; /* counts what this request asked the provider */
     gate_trace *trace;   /* gets each step of the decision; NULL: nobody asks why */
@@ -248,11 +249,18 @@ typedef struct gate_filed_under {
     gate_store_key key;
 } gate_filed_under;
 
+/* Under which keys it would stand that a session was ended from elsewhere; see revoke.h. */
+typedef struct gate_endings {
+    int count; /* 0: nobody's was of late, when it was asked */
+    gate_store_key keys[6];
+} gate_endings;
+
 /* The record in the store that a decision rests on. */
 typedef struct gate_basis {
     gate_store_kind kind;
     gate_store_key key;
-    uint64_t version; /* 0: on none */
+    uint64_t version;     /* 0: on none */
+    gate_endings endings; /* of a SESSION */
 } gate_basis;
 
 /* The only thing that leaves gate/. */
@@ -272,10 +280,10 @@ typedef struct gate_decision {
     const char *location;       /* REDIRECT */
     const char *cookies[GATE_MAX_COOKIES]; /* values of Set-Cookie */
     int cookie_count;
-    int retry_after;   /* seconds; 0: not said */
+    int retry_after;            /* seconds; 0: not said */
     const char *return_to;      /* the page on this host that a login was begun for, or NULL */
     const char *provider_error; /* the registered code with which the provider ended it, or NULL */
-    const char *cache; /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */
+    const char *cache;          /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */
     gate_filed_under filed_under; /* the credential that was judged */
 } gate_decision;
 

@@ -23,7 +23,7 @@ bool gate_presented_make(gate_presented *presented, const gate_settings *s, cons
 /* Where it is filed, for decisions. */
 static inline gate_basis gate_presented_basis(const gate_presented *presented, uint64_t version)
 {
-    return (gate_basis){GATE_STORE_TOKEN, presented->lock.filed_under, version};
+    return (gate_basis){GATE_STORE_TOKEN, presented->lock.filed_under, version, {.count = 0}};
 }
 
 typedef enum gate_presented_answer {

@@ -116,26 +116,34 @@ static gate_reason look(const gate_request *q, gate_world *w, const gate_store_k
 }
 
 /* By all the ways in which it may have been ended, with all keys: it may have been done before the
- * key was changed. */
-static gate_reason look_everywhere(const gate_request *q, gate_world *w,
-                                   const gate_identity *identity, const gate_record *record)
+ * key was changed. False where OpenSSL fails. */
+static bool name_endings(const gate_request *q, const gate_world *w, const gate_identity *identity,
+                         gate_endings *endings)
 {
     const char *issuer = gate_span_dup(q->pool, gate_identity_issuer(identity));
-    const gate_ending endings[] = {
+    const gate_ending ways[] = {
         {.issuer = NULL},
         {.issuer = issuer, .subject = gate_identity_subject(identity)},
         {.issuer = issuer, .session_id = gate_identity_session_id(identity)},
     };
-    const int count = endings[2].session_id.len ? 3 : 2;
+    const int count = ways[2].session_id.len ? 3 : 2;
+    const int most = (int)(sizeof endings->keys / sizeof *endings->keys);
+
+    for (int i = 0; i < w->key_count * count; i++) {
+        if (i == most || !file_under(w, i / count, &ways[i % count], &endings->keys[i]))
+            return false;
+    }
+    endings->count = w->key_count * count;
+    return true;
+}
+
+static gate_reason look_everywhere(const gate_request *q, gate_world *w,
+                                   const gate_endings *endings, const gate_record *record)
+{
     gate_reason reason = GATE_OK;
 
-    for (int i = 0; i < w->key_count * count && reason == GATE_OK; i++) {
-        gate_store_key key;
-
-        reason = file_under(w, i / count, &endings[i % count], &key)
-                     ? look(q, w, &key, record->created)
-                     : GATE_INTERNAL;
-    }
+    for (int i = 0; i < endings->count && reason == GATE_OK; i++)
+        reason = look(q, w, &endings->keys[i], record->created);
     return reason;
 }
 
@@ -154,14 +162,30 @@ static bool is_of_known_key(gate_world *w, const gate_identity *identity, const 
     return false;
 }
 
-gate_reason gate_revoked(const gate_request *q, gate_world *w, const gate_identity *identity,
-                         const gate_record *record)
+/* Whether nobody's sessions were ended so lately that it matters. */
+static bool is_quiet(const gate_request *q, gate_world *w)
 {
-    if (q->now >= w->store->latest(w->store, GATE_STORE_REVOCATION))
+    return q->now >= w->store->latest(w->store, GATE_STORE_REVOCATION);
+}
+
+gate_reason gate_revoked(const gate_request *q, gate_world *w, const gate_identity *identity,
+                         const gate_record *record, gate_endings *endings)
+{
+    endings->count = 0;
+    if (is_quiet(q, w))
         return GATE_OK;
     if (!is_of_known_key(w, identity, record))
         return GATE_SESSION_EXPIRED;
-    return look_everywhere(q, w, identity, record);
+    return name_endings(q, w, identity, endings) ? look_everywhere(q, w, endings, record)
+                                                 : GATE_INTERNAL;
+}
+
+gate_reason gate_revoked_since(const gate_request *q, gate_world *w, const gate_endings *endings,
+                               const gate_record *record)
+{
+    if (is_quiet(q, w))
+        return GATE_OK;
+    return endings->count ? look_everywhere(q, w, endings, record) : GATE_SESSION_EXPIRED;
 }
 
 gate_reason gate_revoked_with_all(const gate_request *q, gate_world *w, const gate_record *record,

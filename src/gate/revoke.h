@@ -25,9 +25,14 @@ gate_reason gate_revoke(const gate_request *q, gate_world *w, const gate_ending 
                         apr_int64_t *since);
 
 /* Whether a session with that record is still one. SESSION_EXPIRED, or STORE_UNAVAILABLE. Costs
- * nothing where nobody's was ended of late. */
+ * nothing where nobody's was ended of late. *endings is what gate_revoked_since asks by. */
 gate_reason gate_revoked(const gate_request *q, gate_world *w, const gate_identity *identity,
-                         const gate_record *record);
+                         const gate_record *record, gate_endings *endings);
+
+/* The same of a session of which that was OK before: nothing is worked out again. record->value is
+ * not needed. SESSION_EXPIRED also says that gate_revoked must be asked. */
+gate_reason gate_revoked_since(const gate_request *q, gate_world *w, const gate_endings *endings,
+                               const gate_record *record);
 
 /* When everybody's sessions were ended, where that was after this one began; 0 where not. What can
  * be said of a session without opening it. STORE_UNAVAILABLE. */

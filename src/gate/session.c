@@ -14,11 +14,6 @@
 #define ID_BYTES     16
 #define COOKIE_CHARS 43 /* of base64url */
 
-const char *gate_session_cookie_name(apr_pool_t *p, const gate_settings *s)
-{
-    return apr_pstrcat(p, s->site->cookie, "-", s->realm.tag, NULL);
-}
-
 _Static_assert(COOKIE_BYTES >= 2 * ID_BYTES && GATE_DIGEST_BYTES == 2 * ID_BYTES,
                "as much of a cookie is secret as is not, and an id leaves room for its realm");
 
@@ -31,20 +26,24 @@ static void use_cookie(const gate_settings *s, const char *bytes, gate_record_lo
     memcpy(lock->key.bytes, bytes, COOKIE_BYTES);
 }
 
-static gate_reason read_cookie(const gate_request *q, const gate_settings *s, gate_session *session)
+bool gate_session_cookie_find(const gate_request *q, const gate_settings *s, gate_span *value)
 {
     const gate_span header = gate_span_of(q->header(q, "Cookie"));
+
+    *value = (gate_span){NULL, 0};
+    return !header.ptr ||
+           gate_cookie_find(header, gate_span_of(s->realm.cookie), value) != GATE_COOKIE_SEVERAL;
+}
+
+static gate_reason read_cookie(const gate_request *q, const gate_settings *s, gate_session *session)
+{
     gate_span text, bytes;
 
     session->is_ours = false;
-    switch (gate_cookie_find(header, gate_span_of(gate_session_cookie_name(q->pool, s)), &text)) {
-    case GATE_COOKIE_NONE:
-        return GATE_NO_CREDENTIAL;
-    case GATE_COOKIE_SEVERAL: /* a sibling host may have set one of them: neither is believed */
+    if (!gate_session_cookie_find(q, s, &text))
         return GATE_SESSION_TAMPERED;
-    default:
-        break;
-    }
+    if (!text.ptr)
+        return GATE_NO_CREDENTIAL;
     if (text.len != COOKIE_CHARS || !gate_base64url_decode(q->pool, text, &bytes))
         return GATE_SESSION_TAMPERED;
     use_cookie(s, bytes.ptr, &session->lock);
@@ -54,7 +53,7 @@ static gate_reason read_cookie(const gate_request *q, const gate_settings *s, ga
 
 gate_reason gate_session_check(const gate_request *q, gate_world *w, gate_session *session)
 {
-    gate_reason reason = gate_revoked(q, w, session->identity, &session->record);
+    gate_reason reason = gate_revoked(q, w, session->identity, &session->record, &session->endings);
 
     if (reason == GATE_SESSION_EXPIRED) {
         gate_session_end(q, w, session);
@@ -106,8 +105,7 @@ gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gat
 
     session->record = (gate_record){.version = 0};
     if (q->trace)
-        gate_trace_add(q->trace, "session cookie", gate_session_cookie_name(q->pool, s), reason,
-                       NULL);
+        gate_trace_add(q->trace, "session cookie", s->realm.cookie, reason, NULL);
     if (reason == GATE_OK)
         reason = trace_record(q, s, session, read_record(q, s, w, session));
     if (reason != GATE_OK)
@@ -121,7 +119,7 @@ static const char *cookie_text(const gate_request *q, const gate_settings *s, co
                                int max_age)
 {
     const gate_cookie cookie = {
-        .name = gate_session_cookie_name(q->pool, s),
+        .name = s->realm.cookie,
         .value = value,
         .path = "/",
         .samesite = s->site->samesite,

@@ -13,10 +13,12 @@ typedef struct gate_session {
     bool is_ours;       /* its cookie reads like one of ours, and lock is made from it */
     gate_record record; /* as the store gave it */
     const gate_identity *identity;
+    gate_endings endings; /* by which it is asked whether it was ended from elsewhere */
 } gate_session;
 
-/* The name of the realm's session cookie, in p. */
-const char *gate_session_cookie_name(apr_pool_t *p, const gate_settings *s);
+/* The value of that cookie, as it was sent; absent where it was not. False where it comes twice: a
+ * sibling host may have set one of them, and neither is believed. */
+bool gate_session_cookie_find(const gate_request *q, const gate_settings *s, gate_span *value);
 
 /* The session that the request brings. NO_CREDENTIAL: no cookie. SESSION_TAMPERED: a cookie that is
  * none of ours, comes twice, or does not open what is filed under it. SESSION_EXPIRED: nothing is

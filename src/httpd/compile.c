@@ -534,6 +534,7 @@ static bool set_realm(compiling *c)
     if (!gate_digest_of(&realm->fingerprint, parts, 4))
         return false;
     realm->tag = apr_psprintf(c->p, "%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3]);
+    realm->cookie = apr_pstrcat(c->p, c->host->site.cookie, "-", realm->tag, NULL);
     return true;
 }
 

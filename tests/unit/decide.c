@@ -356,6 +356,12 @@ static void test_again_revoked(void)
         .subject = gate_identity_subject(before.identity),
     };
     ok(again(s, &before), "somebody is signed in");
+    const gate_ending another = {.issuer = s->realm.issuer, .subject = GATE_SPAN("another")};
+    ok(gate_revoke(request_at("GET", page, true), &the.gate, &another, NULL) == GATE_OK &&
+           !again(s, &before),
+       "when another is signed out elsewhere, it must be asked whether that is the same");
+    before = open_page(s, page);
+    ok(before.verb == GATE_ADMIT && again(s, &before), "and once that is known, it holds");
     ok(gate_revoke(request_at("GET", page, true), &the.gate, &ending, NULL) == GATE_OK &&
            !again(s, &before),
        "and no longer when signed out elsewhere");
@@ -376,6 +382,73 @@ static void test_again_token(void)
     ok(!again(s, &before), "for as long as it is kept");
 }
 
+/* --- by what it is known again --- */
+
+/* Whether two requests bring the same, as far as the decision goes. */
+typedef struct brought {
+    bool is_any;
+    gate_span parts[GATE_BROUGHT_PARTS];
+} brought;
+
+static brought bring(const gate_settings *s)
+{
+    brought b = {.is_any = false};
+
+    b.is_any = gate_decide_brought(request_at("GET", page, true), s, b.parts);
+    return b;
+}
+
+static bool is_same(const brought *a, const brought *b)
+{
+    int same = 0;
+
+    for (int i = 0; i < GATE_BROUGHT_PARTS; i++)
+        same += gate_span_equal(a->parts[i], b->parts[i]);
+    return same == GATE_BROUGHT_PARTS;
+}
+
+static void test_brought_session(void)
+{
+    gate_settings *s = world_begin();
+    brought hers, now;
+
+    ok(!bring(s).is_any, "who brings nothing is not known again");
+    sign_in(s, page);
+    hers = bring(s);
+    ok(hers.is_any, "who has a session is");
+    browser_set("theme", "dark");
+    now = bring(s);
+    ok(now.is_any && is_same(&hers, &now), "whatever other cookies there are");
+    the.cookies[0].value = apr_pstrcat(the.pool, the.cookies[0].value, "A", NULL);
+    now = bring(s);
+    ok(now.is_any && !is_same(&hers, &now), "another cookie is another");
+    the.cookies[the.cookie_count++] = the.cookies[0];
+    ok(!bring(s).is_any, "of two nobody is known");
+    s->methods = BIT(BEARER);
+    ok(!bring(s).is_any, "nor by one where none is taken");
+}
+
+static void test_brought_token(void)
+{
+    gate_settings *s = world_begin();
+    brought hers, now;
+
+    s->methods |= BIT(BEARER);
+    sign_in(s, page);
+    hers = bring(s);
+    the.authorization = good_token();
+    now = bring(s);
+    ok(now.is_any && !is_same(&hers, &now), "a token beside a session is not the session");
+    hers = now;
+    browser_drop(the.cookies[0].name);
+    now = bring(s);
+    ok(now.is_any && !is_same(&hers, &now), "nor is it what it is alone");
+    hers = now;
+    the.authorization = apr_pstrcat(the.pool, the.authorization, "=", NULL);
+    now = bring(s);
+    ok(now.is_any && !is_same(&hers, &now), "one letter more is another");
+}
+
 int main(void)
 {
     test_nobody();
@@ -394,5 +467,7 @@ int main(void)
     test_again();
     test_again_revoked();
     test_again_token();
+    test_brought_session();
+    test_brought_token();
     return tap_done();
 }

@@ -134,7 +134,7 @@ static void test_foreign_realm(void)
     gate_settings *s = world_begin();
 
     create(s, NULL);
-    the.other.realm.tag = s->realm.tag;
+    the.other.realm.cookie = s->realm.cookie;
     is(find_as(&the.other), "session_expired",
        "another realm does not find it, even under the same name");
     the.other.realm.fingerprint = s->realm.fingerprint;
@@ -240,7 +240,7 @@ static void test_end(void)
     is(cookie, "__Host-oidc-gate-app=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax",
        "the browser is told to forget it");
     the.site.secure = false;
-    the.site.cookie = "oidc-gate";
+    s->realm.cookie = "oidc-gate-app";
     the.site.samesite = "Strict";
     is(gate_session_cookie_end(q, s),
        "oidc-gate-app=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict",
