@@ -3,7 +3,6 @@
 /* mod_oidc_gate.c - the table of contents: every hook, with the reason for its place */
 #include "httpd.h"
 #include "http_config.h"
-#include "http_connection.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "mod_proxy.h"
@@ -37,13 +36,12 @@ static void hook_start(void)
     ap_hook_post_config(gate_runtime_start, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(gate_runtime_watch, NULL, NULL, APR_HOOK_LAST);
     ap_hook_child_init(gate_runtime_child, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(gate_memory_child, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 /* As a request meets them. */
 static void hook_requests(void)
 {
-    /* Before HTTP/2 makes streams of a connection, which know what it brought before. */
-    ap_hook_pre_connection(gate_memory_open, NULL, NULL, APR_HOOK_MIDDLE);
     /* Before anything can believe what a stranger claims to be, on every request of the server. */
     ap_hook_post_read_request(gate_scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
     /* Before mod_rewrite and mod_proxy, which make other addresses out of this one: a token in it

@@ -283,10 +283,12 @@ static authz_status want_step_up(gate_state *state, const gate_step_up *need, co
                   NULL);
 }
 
-/* Of all who are known to the gate, and only of them. */
-static bool is_known(request_rec *r, const gate_state *known)
+/* Somebody who is known to the gate, and nobody else; NULL for none. */
+static const gate_state *known_of(request_rec *r)
 {
-    return r->user && known && known->decision.known;
+    const gate_state *state = r->user ? state_of(r) : NULL;
+
+    return state && state->decision.known ? state : NULL;
 }
 
 /* For whoever asks why: what the rule is, and what the claim was. */
@@ -318,12 +320,12 @@ static authz_status want_user(request_rec *r, const written_rule *written, const
 static authz_status check(request_rec *r, const char *line, const void *parsed)
 {
     const written_rule *written = parsed;
-    const gate_state *known = state_of(r);
+    const gate_state *known = known_of(r);
     gate_state *state = gate_state_of(r);
     const char *detail = NULL, *name;
     gate_reason reason;
 
-    if (!is_known(r, known))
+    if (!known)
         return want_user(r, written, line);
     reason = gate_rule_check(written->rule, known->decision.identity, time_of(r, known), r->pool,
                              &detail);
@@ -363,8 +365,8 @@ static authz_status check_expr(request_rec *r, const char *line, const void *par
 
     if (!written->claims->nelts)
         return plain_expr->check_authorization(r, line, written->expression);
-    known = state_of(r);
-    if (!is_known(r, known))
+    known = known_of(r);
+    if (!known)
         return want_user(r, written, line);
     status = plain_expr->check_authorization(r, line, written->expression);
     if (is_traced(r))

@@ -9,6 +9,8 @@
 #include "http_core.h"
 #include "http_request.h"
 
+#include "httpd/request.h"
+
 /* httpd merges sections anew for each request, up to three times, and so merging costs a look-up
  * here: a section remembers what came out with each base that it met. What came out is known by its
  * chain: the ids of the written sections in it, outermost first ("0.3.7"). However it was put
@@ -432,12 +434,24 @@ static bool is_ours(request_rec *r)
     return type && !strcasecmp(type, "OIDCGate");
 }
 
+/* From the decision on they are those that it was made by; NULL where there was none, or the
+ * request has others now. */
+static const gate_settings *decided_by(request_rec *r)
+{
+    const gate_state *state = gate_state_of(r);
+
+    return state && state->sections == r->per_dir_config ? state->settings : NULL;
+}
+
 const gate_settings *gate_config_settings(request_rec *r, const char **problem)
 {
+    const gate_settings *settings = decided_by(r);
     const gate_compiled *compiled;
     gate_dir *dir;
 
     *problem = NULL;
+    if (settings)
+        return settings;
     if (!is_ours(r))
         return NULL;
     dir = dir_of(r->per_dir_config);

@@ -153,6 +153,7 @@ static gate_state *inherit(request_rec *r, const gate_state *earlier)
 {
     gate_state *state = gate_state_make(r, earlier->settings);
 
+    state->sections = r->per_dir_config;
     state->decision = earlier->decision;
     state->user = earlier->user;
     state->id = earlier->id;
@@ -168,17 +169,20 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
     const bool is_first = !before || !before->is_decided;
     gate_state *state = gate_state_make(r, settings);
     gate_request q = gate_request_of(r, state);
+    gate_memory_key key = {.is_made = false};
 
     q.is_watched = !gate_config_enforces(r);
+    state->sections = r->per_dir_config;
     state->is_decided = true;
-    if (is_first && settings && gate_memory_recall(r, &q, state))
+    if (is_first && settings)
+        key = gate_memory_key_of(r, &q, settings);
+    if (gate_memory_recall(&key, &q, state))
         return state;
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
                                : gate_refuse(GATE_CONFIG_ERROR, problem);
     if (state->decision.verb == GATE_ADMIT && state->decision.known) {
         gate_prepare(state, q.now);
-        if (is_first)
-            gate_memory_keep(r, state);
+        gate_memory_keep(&key, &q, state);
     }
     if (state->decision.verb == GATE_ADMIT && gate_config_enforces(r))
         gate_set_cookies(r, &state->decision);
@@ -344,7 +348,7 @@ static bool is_watched(request_rec *r)
 
 int gate_watch_user(request_rec *r)
 {
-    if (!is_guarded(r) || gate_config_enforces(r) || is_probed(r))
+    if (gate_config_enforces(r) || !is_guarded(r) || is_probed(r))
         return DECLINED;
     if (!is_watched(r))
         watch(r, true);

@@ -2,186 +2,208 @@
  * Copyright The mod_oidc_gate authors */
 #include "httpd/memory.h"
 
-#include <apr_strings.h>
+#include "ap_mpm.h"
 
 #include "gate/decide.h"
 #include "httpd/config.h"
 #include "httpd/runtime.h"
 
-/* What is kept stays as long as the connection: requests that are still being answered, or logged,
- * may point into it. So a connection that many people share, as a proxy's, is not followed for
- * long, and nothing large is kept. */
-#define MAX_KEPT  4
-#define MAX_BYTES 16384
+/* A thread answers one request at a time, but for whom it answers changes. */
+#define PLACES_PER_THREAD 8
+#define MIN_PLACES        32
+#define MAX_PLACES        1024
 
-typedef struct memory {
-    const struct memory *before; /* of those kept for this connection */
-    apr_pool_t *pool;
-    const gate_site *site;
-    const char *place;                  /* the settings' name */
-    const char *authorization, *cookie; /* NULL where not sent */
-    gate_decision decision;
-    const char *user;
-    apr_array_header_t *lines, *variables;
-} memory;
+/* The process's; NULL where there is no memory for it. What is found on it is copied into the
+ * request, which may go on, and be logged, when others have taken the place. Nothing on it opens
+ * anything: neither a cookie nor a token is kept, but its keyed hash. */
+static gate_shelf *shelf;
 
-/* The streams of one HTTP/2 connection are at work at the same time, in threads of their own. What
- * is kept is whole before it can be found, and is not changed after that: so nobody waits. */
-typedef struct album {
-    const memory *newest;
-    unsigned asked, kept;
-} album;
-
-static conn_rec *whole_of(conn_rec *c)
+void gate_memory_child(apr_pool_t *pchild, server_rec *main_server)
 {
-    return c->master ? c->master : c;
-}
+    int threads = 1, places;
 
-static album *album_of(request_rec *r)
-{
-    return ap_get_module_config(whole_of(r->connection)->conn_config, &oidc_gate_module);
-}
-
-/* By now the streams, and all that may point here, are gone: their pools are the connection's. */
-static apr_status_t forget(void *data)
-{
-    const album *a = data;
-
-    for (const memory *m = a->newest, *before; m; m = before) {
-        before = m->before;
-        apr_pool_destroy(m->pool);
-    }
-    return APR_SUCCESS;
-}
-
-int gate_memory_open(conn_rec *c, void *socket)
-{
-    album *a;
-
-    if (c->master || !gate_config_options()->used)
-        return DECLINED;
-    a = apr_pcalloc(c->pool, sizeof *a);
-    ap_set_module_config(c->conn_config, &oidc_gate_module, a);
-    apr_pool_cleanup_register(c->pool, a, forget, apr_pool_cleanup_null);
-    return DECLINED;
-}
-
-/* A connection may be shared, by the people behind a proxy: how long it takes tells none of them
- * anything of another's credential. */
-static bool is_same(const char *a, const char *b)
-{
-    return a && b ? gate_secret_equal(gate_span_of(a), gate_span_of(b)) : a == b;
+    if (!gate_config_options()->used)
+        return;
+    ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads);
+    places = threads < MAX_PLACES / PLACES_PER_THREAD ? threads * PLACES_PER_THREAD : MAX_PLACES;
+    shelf = gate_shelf_make((unsigned)(places > MIN_PLACES ? places : MIN_PLACES));
 }
 
 /* The parts of a request find what was decided for the whole. */
-static bool is_first_look(request_rec *r)
+static bool is_first_look(const request_rec *r)
 {
     return !r->main && !r->prev;
 }
 
-bool gate_memory_recall(request_rec *r, const gate_request *q, gate_state *state)
+/* Where it comes to, and what it brings. A place is known by the sections that made it: its
+ * settings may be those of one request alone. */
+gate_memory_key gate_memory_key_of(request_rec *r, const gate_request *q, const gate_settings *s)
 {
-    const gate_settings *s = state->settings;
-    const album *a = album_of(r);
-    const memory *m = a ? __atomic_load_n(&a->newest, __ATOMIC_ACQUIRE) : NULL;
+    enum { PLACE = 2 };
+    gate_memory_key key = {.is_made = false};
+    gate_span parts[PLACE + GATE_BROUGHT_PARTS] = {
+        {(const char *)&s->site, sizeof s->site},
+        gate_span_of(s->name),
+    };
 
-    if (!m || !is_first_look(r) || m->site != s->site || strcmp(m->place, s->name) ||
-        !is_same(m->cookie, q->header(q, "Cookie")) ||
-        !is_same(m->authorization, q->header(q, "Authorization")) ||
-        !gate_decide_again(q, s, gate_runtime_world(), &m->decision))
-        return false;
-    state->decision = m->decision;
-    state->user = m->user;
-    state->lines = m->lines;
-    state->variables = m->variables;
-    return true;
+    if (!shelf || !is_first_look(r) || !gate_decide_brought(q, s, parts + PLACE))
+        return key;
+    key.is_made = true;
+    key.name = gate_shelf_name_of(shelf, parts, sizeof parts / sizeof *parts);
+    return key;
 }
 
-static size_t bytes_of(const apr_array_header_t *lines)
+/* --- what is kept: one block, in which everything is found by its distance from the beginning ---
+ */
+
+typedef struct kept_line {
+    uint32_t name, value;
+    bool is_swept;
+} kept_line;
+
+/* The lines follow: headers, then variables; then the identity, and all texts. */
+typedef struct kept {
+    gate_decision decision; /* without its pointers */
+    gate_digest session;
+    bool has_session;
+    bool is_cached; /* it comes from what is known of a token */
+    uint32_t header_count, variable_count;
+    uint32_t identity, user;
+    kept_line lines[];
+} kept;
+
+#define ALIGNMENT 8 /* the identity's */
+
+static size_t size_of_lines(const apr_array_header_t *lines)
 {
     size_t bytes = 0;
 
-    for (int i = 0; i < lines->nelts; i++)
-        bytes += strlen(APR_ARRAY_IDX(lines, i, gate_line).value);
-    return bytes;
-}
+    for (int i = 0; i < lines->nelts; i++) {
+        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
 
-/* A copy of what may be a token or a cookie: it is gone when the connection is. */
-static const char *keep_secret(apr_pool_t *p, const char *text)
-{
-    const char *kept = apr_pstrdup(p, text);
-
-    gate_wipe_with(p, gate_span_of(kept));
-    return kept;
-}
-
-static apr_array_header_t *copy_lines(apr_pool_t *p, const apr_array_header_t *lines)
-{
-    apr_array_header_t *copy = apr_array_copy(p, lines);
-
-    for (int i = 0; i < copy->nelts; i++) {
-        gate_line *line = &APR_ARRAY_IDX(copy, i, gate_line);
-
-        line->value = keep_secret(p, line->value);
+        bytes += strlen(line->name) + 1 + strlen(line->value) + 1;
     }
-    return copy;
+    return bytes + (size_t)lines->nelts * sizeof(kept_line);
 }
 
-static bool is_small(const gate_state *state)
+static size_t size_of(const gate_state *state)
 {
-    return gate_identity_bytes(state->decision.identity).len + bytes_of(state->lines) +
-               bytes_of(state->variables) <=
-           MAX_BYTES;
+    return sizeof(kept) + ALIGNMENT + gate_identity_bytes(state->decision.identity).len +
+           strlen(state->user) + 1 + size_of_lines(state->lines) + size_of_lines(state->variables);
 }
 
-/* Whether the connection has asked before, and there is room. */
-static bool is_worth_it(request_rec *r, const gate_state *state, album *a)
+/* Adds bytes behind those that are there; how far from the beginning they are. */
+static uint32_t add(gate_span *block, const void *bytes, size_t len)
 {
-    return __atomic_fetch_add(&a->asked, 1, __ATOMIC_RELAXED) && is_first_look(r) &&
-           gate_decide_repeats(state->settings, &state->decision) && is_small(state) &&
-           __atomic_load_n(&a->kept, __ATOMIC_RELAXED) < MAX_KEPT &&
-           __atomic_fetch_add(&a->kept, 1, __ATOMIC_RELAXED) < MAX_KEPT;
+    const size_t at = block->len;
+
+    memcpy((char *)(uintptr_t)block->ptr + at, bytes, len);
+    block->len += len;
+    return (uint32_t)at;
 }
 
-static memory *copy_out(apr_pool_t *p, request_rec *r, const gate_state *state)
+static uint32_t add_text(gate_span *block, const char *text)
+{
+    return add(block, text, strlen(text) + 1);
+}
+
+static void add_lines(gate_span *block, kept_line *to, const apr_array_header_t *lines)
+{
+    for (int i = 0; i < lines->nelts; i++) {
+        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
+
+        to[i].name = add_text(block, line->name);
+        to[i].value = add_text(block, line->value);
+        to[i].is_swept = line->is_swept;
+    }
+}
+
+/* The decision, with nothing in it that points anywhere: tokens and texts for the log are not there
+ * where it repeats. */
+static void take_decision(kept *k, const gate_decision *decision)
+{
+    *k = (kept){.decision = *decision};
+    k->decision.identity = NULL;
+    k->decision.tokens = NULL;
+    k->decision.session = NULL;
+    k->decision.cache = NULL;
+    k->is_cached = decision->cache;
+    k->has_session = decision->session;
+    if (decision->session)
+        k->session = *decision->session;
+}
+
+static gate_span pack(apr_pool_t *p, size_t size, const gate_state *state)
 {
     const gate_span identity = gate_identity_bytes(state->decision.identity);
-    memory *m = apr_palloc(p, sizeof *m);
+    kept *k = apr_palloc(p, size);
+    gate_span block = {(const char *)k, sizeof *k};
 
-    *m = (memory){
-        .pool = p,
-        .site = state->settings->site,
-        .place = apr_pstrdup(p, state->settings->name),
-        .authorization = keep_secret(p, apr_table_get(r->headers_in, "Authorization")),
-        .cookie = keep_secret(p, apr_table_get(r->headers_in, "Cookie")),
-        .decision = state->decision,
-        .user = apr_pstrdup(p, state->user),
-        .lines = copy_lines(p, state->lines),
-        .variables = copy_lines(p, state->variables),
-    };
-    m->decision.identity = apr_pmemdup(p, identity.ptr, identity.len);
-    m->decision.tokens = NULL; /* nothing here needs them */
-    if (m->decision.session)
-        m->decision.session = apr_pmemdup(p, m->decision.session, sizeof *m->decision.session);
-    if (m->decision.cache)
-        m->decision.cache = "hit";
-    return m;
+    take_decision(k, &state->decision);
+    k->header_count = (uint32_t)state->lines->nelts;
+    k->variable_count = (uint32_t)state->variables->nelts;
+    block.len += (k->header_count + k->variable_count) * sizeof *k->lines;
+    block.len += (ALIGNMENT - block.len % ALIGNMENT) % ALIGNMENT;
+    k->identity = add(&block, identity.ptr, identity.len);
+    k->user = add_text(&block, state->user);
+    add_lines(&block, k->lines, state->lines);
+    add_lines(&block, k->lines + k->header_count, state->variables);
+    return block;
 }
 
-void gate_memory_keep(request_rec *r, const gate_state *state)
+static apr_array_header_t *unpack_lines(apr_pool_t *p, const char *block, const kept_line *from,
+                                        uint32_t count)
 {
-    album *a = album_of(r);
-    apr_pool_t *pool;
-    memory *m;
+    apr_array_header_t *lines = apr_array_make(p, (int)count, sizeof(gate_line));
 
-    if (!a || !is_worth_it(r, state, a))
+    lines->nelts = (int)count;
+    for (uint32_t i = 0; i < count; i++)
+        APR_ARRAY_IDX(lines, i, gate_line) =
+            (gate_line){block + from[i].name, block + from[i].value, from[i].is_swept};
+    return lines;
+}
+
+static gate_decision decision_in(const kept *k, const char *block)
+{
+    gate_decision decision = k->decision;
+
+    decision.identity = (const gate_identity *)(const void *)(block + k->identity);
+    decision.session = k->has_session ? &k->session : NULL;
+    decision.cache = k->is_cached ? "hit" : NULL;
+    return decision;
+}
+
+/* --- what is done with it --- */
+
+bool gate_memory_recall(const gate_memory_key *key, const gate_request *q, gate_state *state)
+{
+    gate_decision before;
+    gate_span block;
+    const kept *k;
+
+    if (!key->is_made || !gate_shelf_find(shelf, &key->name, q->now, q->pool, &block))
+        return false;
+    k = (const kept *)(const void *)block.ptr;
+    before = decision_in(k, block.ptr);
+    if (!gate_decide_again(q, state->settings, gate_runtime_world(), &before)) {
+        gate_shelf_drop(shelf, &key->name);
+        return false;
+    }
+    state->decision = before;
+    state->user = block.ptr + k->user;
+    state->lines = unpack_lines(q->pool, block.ptr, k->lines, k->header_count);
+    state->variables =
+        unpack_lines(q->pool, block.ptr, k->lines + k->header_count, k->variable_count);
+    return true;
+}
+
+void gate_memory_keep(const gate_memory_key *key, const gate_request *q, const gate_state *state)
+{
+    size_t size;
+
+    if (!key->is_made || !gate_decide_repeats(state->settings, &state->decision))
         return;
-    /* Not the connection's pool: streams would allocate from it at the same time. */
-    if (apr_pool_create_ex(&pool, NULL, apr_pool_abort_get(r->pool), NULL) != APR_SUCCESS)
-        return;
-    m = copy_out(pool, r, state);
-    m->before = __atomic_load_n(&a->newest, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&a->newest, &m->before, m, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED))
-        continue;
+    size = size_of(state);
+    if (size <= GATE_SHELF_BLOCK_BYTES)
+        gate_shelf_put(shelf, &key->name, q->now, pack(q->pool, size, state));
 }

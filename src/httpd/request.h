@@ -28,6 +28,7 @@ typedef struct gate_withheld {
 /* What the gate knows of one request_rec, from its first look to its last. */
 typedef struct gate_state {
     const gate_settings *settings;
+    const ap_conf_vector_t *sections; /* what was decided, was for these; NULL for none */
     apr_pool_t *pool; /* of the request that all others here are parts of */
     gate_decision decision;
     bool is_decided;

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Copyright The mod_oidc_gate authors
 #
-# What a connection brought before is remembered. All here is asked on one connection, again and again: nobody may be taken for
-# somebody that was there before, nor for who they were before.
+# What a process was brought before is remembered. All here is asked again and again, on one connection and on others: nobody may be
+# taken for somebody that was there before, nor for who they were before.
 use Gate::Test;
 
 use Gate::Client ();
+use Gate::People;
+use Gate::Server ();
 use Gate::Streams ();
+use Time::HiRes qw(sleep time);
 
 =httpd
 
@@ -39,6 +42,17 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     ProxyPass @backend@
 </Location>
 
+# One token may not stand in for the other, whatever else comes along.
+<Location /named>
+    AuthType OIDCGate
+    OIDCGateMethods   bearer
+    OIDCGateAudience  api://default
+    OIDCGateTokenFrom authorization header:X-Memory-Token
+    Require valid-user
+    OIDCGateHeader X-User "%{claim:sub}"
+    ProxyPass @backend@
+</Location>
+
 =httpd two
 
 <IfModule http2_module>
@@ -63,6 +77,9 @@ my $backend = backend();
 my $at_provider = Gate::Client->new(port => port('op'));
 my $client = Gate::Client->new(port => port());
 
+# Of whom one may be served by each process there is, and each thread: they are all open at the same time.
+sub clients { return map { Gate::Client->new(port => port()) } 1 .. 12 }
+sub next_second { sleep 1.02 - (time - int time); return }
 sub cookie_for { my ($user) = @_; return Gate::Client->new(port => port())->sign_in('/app/x', $at_provider, $user) }
 sub ask { my ($path, @headers) = @_; return $client->ask(GET => $path, @headers) }
 
@@ -100,6 +117,84 @@ row 'another place is another: its rules hold, and its headers are told' => sub 
         is told('X-User') . '/' . (told('X-Memory-Name') ? 'a name' : ''), '/a name', 'and is named as that place says';
     }
     expect_log qr/reason=claim_mismatch/;
+};
+
+row 'the same on connections of their own' => sub {
+    my %sends = ((map { ("$_-sub" => [Cookie => cookie_for($_)]) } qw(alice mallory)), '' => []);
+    $sends{'carol-sub'} = [bearer($op->mint(user => 'alice', claims => { sub => 'carol-sub' }))];
+    my (@asked, @found);
+    for my $who ((sort keys %sends) x 12) {
+        my $answer = Gate::Client->new(port => port())->ask(GET => '/app/x', @{ $sends{$who} });
+        push @asked, $who;
+        push @found, $answer->{status} == 200 ? told('X-User') : '';
+    }
+    is_deeply \@found, \@asked, 'each is who asked, or nobody';
+};
+
+row 'what one place may be brought, is nothing to another' => sub {
+    my @tokens = map { $op->mint(user => $_) } qw(alice mallory);
+    for (1 .. 3) {
+        is ask('/named/x', 'X-Memory-Token' => $tokens[0])->{status} . told('X-User'), '200alice-sub', 'his, in a header of its own';
+        is ask('/named/x', 'X-Memory-Token' => $tokens[1])->{status} . told('X-User'), '200mallory-sub', 'hers';
+        is ask('/named/x', bearer($tokens[0]))->{status} . told('X-User'), '200alice-sub', 'his, where tokens stand';
+        is ask('/named/x', bearer($tokens[0]), 'X-Memory-Token' => $tokens[1])->{status}, 400, 'both are too many';
+        is ask('/app/x', 'X-Memory-Token' => $tokens[0])->{status}, 401, 'elsewhere that header is none';
+    }
+    expect_log qr/reason=multiple_credentials/;
+};
+
+row 'who signed out elsewhere is out on every connection, and in every process' => sub {
+    my ($alice, $mallory) = map { cookie_for($_) } qw(alice mallory);
+    my @all = clients();
+    my $looks = sub { my ($cookie) = @_; return join ' ', map { my $c = $_; map { $c->ask(GET => '/app/x', Cookie => $cookie)->{status} } 1 .. 3 } @all };
+    is $looks->($_), join(' ', (200) x (3 * @all)), 'signed in' for $alice, $mallory;
+    my $elsewhere = Gate::Client->new(port => port());
+    like $elsewhere->ask(POST => '/oidc-gate/logout', Cookie => $alice, 'Sec-Fetch-Site' => 'same-origin')->{status}, qr/^30[23]$/, 'one signs out';
+    is $looks->($alice), join(' ', (401) x (3 * @all)), 'and is out';
+    is $looks->($mallory), join(' ', (200) x (3 * @all)), 'the other is not';
+    expect_log qr/reason=session_expired/;
+};
+
+row 'whose sessions the provider has ended is out too' => sub {
+    next_second();
+    my ($alice, $mallory) = map { cookie_for($_) } qw(alice mallory);
+    my @all = clients();
+    my $looks = sub { my ($cookie) = @_; return join ' ', map { my $c = $_; map { $c->ask(GET => '/app/x', Cookie => $cookie)->{status} } 1 .. 3 } @all };
+    is $looks->($_), join(' ', (200) x (3 * @all)), 'signed in' for $alice, $mallory;
+    status_is post(ua(), '/oidc-gate/backchannel-logout', [logout_token => $op->mint(kind => 'logout', client => 'c-web', user => 'alice')]), 200;
+    is $looks->($alice), join(' ', (401) x (3 * @all)), 'one is out';
+    is $looks->($mallory), join(' ', (200) x (3 * @all)), 'the other is not';
+    next_second();
+    is again('/app/x', Cookie => cookie_for('alice')), join(' ', ('200=alice-sub') x 3), 'until the next login';
+    expect_log qr/reason=session_expired/;
+};
+
+row 'what was renewed in one process is told by all' => sub {
+    $op->user('changing', { sub => 'changing-sub', email => 'before@example.org' });
+    $op->set(lifetime => 4);
+    my $cookie = cookie_for('changing');
+    my $begun = time;
+    $op->set(lifetime => 300);
+    my @all = clients();
+    my $tells = sub { return join ' ', map { my $c = $_; map { $c->ask(GET => '/app/x', Cookie => $cookie); told('X-Memory-Mail') } 1 .. 2 } @all };
+    is $tells->(), join(' ', ('before@example.org') x (2 * @all)), 'as it was';
+    $op->user('changing', { sub => 'changing-sub', email => 'after@example.org' });
+    sleep 0.1 while time < $begun + 4;
+    $op->reset;
+    is $tells->(), join(' ', ('after@example.org') x (2 * @all)), 'as it is';
+    calls_are $op, 'T1';
+};
+
+row 'with another configuration all is forgotten' => sub {
+    my $conf = sub { my ($claim) = @_; return guarded($op->issuer, 'http://127.0.0.1:' . port('backend')) =~ s/%\{claim:sub\}/%{claim:$claim}/r };
+    my $server = Gate::Server->new(name => 'memory', port => port('spare'), processes => 1, directives => $conf->('sub'));
+    $server->start;
+    my $alice = Gate::Client->new(port => port('spare'))->sign_in('/app/x', $at_provider, 'alice');
+    my $tells = sub { return join ' ', map { Gate::Client->new(port => port('spare'))->ask(GET => '/app/x', Cookie => $alice); told('X-User') } 1 .. 8 };
+    is $tells->(), join(' ', ('alice-sub') x 8), 'as it was said';
+    $server->configure($conf->('email'))->graceful;
+    ok until_true(sub { $tells->() eq join ' ', ('alice@example.org') x 8 }, 20), 'as it is said now, when who served before has gone';
+    $server->leave;
 };
 
 row 'who signed out elsewhere is out at once' => sub {

@@ -13,6 +13,8 @@ package Gate::Callgrind;
 #   my $cost = $server->first_cost(...);               the same, each the first of its connection
 #   my $cost = $server->story_cost(3, sub { my ($client, $turn) = @_; ... });
 #                                                      of what takes three requests, asked of that client
+#   my $cost = $server->new_cost(['Cookie', 'a=1'], ['Cookie', 'a=2'], ..., GET => '/page.txt', ...);
+#                                                      the same, each of those headers once, on its connection
 #   $server->stop;
 #
 # /page.txt and /asked.txt are files of 100 bytes. A server of which `gate` is not given is httpd without the module.
@@ -112,7 +114,7 @@ sub cost {
 sub story_cost {
     my ($self, $requests, $story) = @_;
     my $before = $self->settled;
-    my $not_yet = 3;                    # what is remembered of a connection, is by then
+    my $not_yet = 3;                    # what is remembered, is by then
     my $client = Gate::Client->new(port => $self->{port});
     $story->($client, $_) for 1 .. $not_yet + $TIMES;
     $self->settled($before + 1 + $requests * ($not_yet + $TIMES));
@@ -125,6 +127,16 @@ sub first_cost {
     ask(Gate::Client->new(port => $self->{port}), @request) for 1 .. $TIMES;
     $self->settled($before + 2 * $TIMES);
     return $self->median(map { [$before + 2 * $_] } 1 .. $TIMES);
+}
+
+sub new_cost {
+    my ($self, @request) = @_;
+    my @each;
+    push @each, shift @request while ref $request[0];
+    my $before = $self->settled;
+    ask(Gate::Client->new(port => $self->{port}), @request, @$_) for @each;
+    $self->settled($before + 2 * @each);
+    return $self->median(map { [$before + 2 * $_] } 1 .. @each);
 }
 
 # Of stories, each the numbers of its files.
