@@ -9,6 +9,7 @@
 #include <apr_strings.h>
 
 #include "base/seal.h"
+#include "base/vault.h"
 
 /* A name belongs to one board, and its block to any of the places there. */
 #define PLACES 8
@@ -60,6 +61,7 @@ gate_shelf *gate_shelf_make(unsigned places)
         mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (shelf == MAP_FAILED)
         return NULL;
+    gate_vault_hide(shelf, bytes);
     bool made = boards > 0 && gate_random_bytes(&shelf->key, sizeof shelf->key);
     shelf->boards = boards;
     for (unsigned i = 0; i < boards && made; i++)
