@@ -21,7 +21,7 @@ PROVE      ?= prove
 B          := build$(if $(SAN),-san)$(if $(TSAN),-tsan)$(if $(COV),-cov)
 
 # Yours to override.
-CFLAGS     ?= $(if $(SAN)$(TSAN),-O1 -fno-omit-frame-pointer,$(if $(COV),-O0,-O2 -D_FORTIFY_SOURCE=2)) -g
+CFLAGS     ?= $(if $(SAN)$(TSAN),-O1 -fno-omit-frame-pointer,$(if $(COV),-O0,-O2 -D_FORTIFY_SOURCE=3)) -g
 LDFLAGS    ?= -Wl,-z,relro -Wl,-z,now
 
 # The source's own. On a machine where nothing is installed yet the questions below have no answer; tests/deps comes first.
@@ -33,7 +33,10 @@ WARN       := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
               -Wwrite-strings -Wvla -Wformat=2 -Wcast-qual -Wno-unused-parameter
 SANITIZE   := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all) \
               $(if $(TSAN),-fsanitize=thread) $(if $(COV),--coverage -fprofile-update=atomic)
-OURS       := -std=gnu11 -fPIC -fvisibility=hidden -fstack-protector-strong $(WARN) $(SANITIZE)
+# What a return address and an indirect jump are worth to an attacker; where the compiler has it for this machine.
+HARDEN     := -fstack-protector-strong $(foreach flag,-fstack-clash-protection -fcf-protection,$(shell \
+              $(CC) $(flag) -c -x c /dev/null -o /dev/null 2>/dev/null && echo $(flag)))
+OURS       := -std=gnu11 -fPIC -fvisibility=hidden $(HARDEN) $(WARN) $(SANITIZE)
 COMPILE     = $(CC) -Isrc $(INC_APR) $(shell $(PKG_CONFIG) --cflags $(LIBS)) \
               $(CPPFLAGS) $(OURS) $(CFLAGS) -MMD -MP
 LINK_PURE   = $(ZONES) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS)) $(shell $(APR) --link-ld)

@@ -111,6 +111,7 @@ typedef struct gate_cache_times {
 /* OIDCGateSession, in seconds. */
 typedef struct gate_session_times {
     int idle, lifetime;
+    bool ends_with_id_token; /* until=id_token: no later than the ID token of the login */
 } gate_session_times;
 
 /* A header or variable that the backend is told. */
@@ -241,6 +242,7 @@ typedef struct gate_tokens {
     gate_span userinfo, introspection;               /* JSON text */
     apr_int64_t access_expires;                      /* seconds since 1970; 0: not known */
     apr_int64_t renew_at; /* from then on it is better renewed; 0: never */
+    apr_int64_t id_expires; /* exp of the ID token, where that was read just now */
 } gate_tokens;
 
 /* Where the record of a credential is filed, or would be; see filed.h. */

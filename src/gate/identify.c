@@ -101,6 +101,7 @@ static gate_reason take_id_token(task *t, gate_span text)
         if (!is_same_nonce(t, jwt->claims))
             return GATE_NONCE_MISMATCH;
         t->tokens->id_token = text;
+        gate_json_seconds(jwt->claims, "exp", &t->tokens->id_expires);
         t->claims[GATE_SOURCE_ID_TOKEN] = jwt->claims;
     }
     t->subject = gate_json_text(t->claims[GATE_SOURCE_ID_TOKEN], "sub");

@@ -154,13 +154,20 @@ bool gate_session_seal(const gate_request *q, gate_world *w, gate_session *sessi
            gate_record_seal(q->pool, w, &session->lock, &owner, identity, tokens, value);
 }
 
+static apr_int64_t end_of(const gate_request *q, const gate_settings *s, const gate_tokens *tokens)
+{
+    const apr_int64_t end = q->now + s->session.lifetime;
+
+    return s->session.ends_with_id_token && tokens->id_expires < end ? tokens->id_expires : end;
+}
+
 /* Files what was sealed. Whoever was signed out while signing in is not signed in. */
 static gate_reason file(const gate_request *q, const gate_settings *s, gate_world *w,
-                        gate_session *session)
+                        gate_session *session, apr_int64_t expires)
 {
     const gate_entry entry = {
         .value = session->record.value,
-        .expires = q->now + s->session.lifetime,
+        .expires = expires,
         .idle = s->session.idle,
     };
     gate_reason reason = reason_of(w->store->add(w->store, GATE_STORE_SESSION,
@@ -182,7 +189,7 @@ gate_reason gate_session_create(const gate_request *q, const gate_settings *s, g
         return GATE_INTERNAL;
     use_cookie(s, bytes, &session.lock);
     if (gate_session_seal(q, w, &session, identity, tokens, &session.record.value)) {
-        reason = file(q, s, w, &session);
+        reason = file(q, s, w, &session, end_of(q, s, tokens));
         *cookie =
             cookie_text(q, s, gate_base64url_encode(q->pool, (gate_span){bytes, sizeof bytes}), -1);
     }

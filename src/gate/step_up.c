@@ -4,20 +4,13 @@
 
 #include <apr_strings.h>
 
+#include "oidc/token.h"
+
 #define SHOWN_BYTES 64
 
 bool gate_step_up_is_asked(const gate_step_up *need)
 {
     return need->acr_values || need->max_age;
-}
-
-static bool has_word(const char *words, gate_span wanted)
-{
-    gate_span rest = gate_span_of(words), word;
-    while (gate_span_cut(&rest, ' ', &word))
-        if (gate_span_equal(word, wanted))
-            return true;
-    return false;
 }
 
 /* RFC 9470 section 6.1, OIDC Core section 2: acr is one string. */
@@ -31,7 +24,7 @@ static gate_reason check_acr(const char *acr_values, const gate_identity *identi
     gate_claim_name_read(GATE_SPAN("acr"), &name);
     if (identity && gate_claim_find(identity, &name, &claim) && !claim.is_array)
         value = gate_claim_value(&claim, 0, &type);
-    if (type == GATE_VALUE_STRING && has_word(acr_values, value))
+    if (type == GATE_VALUE_STRING && gate_scope_has(gate_span_of(acr_values), value))
         return GATE_OK;
     if (detail && value.ptr)
         *detail = apr_psprintf(p, "acr is '%s'", gate_span_for_log(p, value, SHOWN_BYTES));
@@ -73,7 +66,7 @@ static const char *words_in_both(apr_pool_t *p, const char *a, const char *b)
     gate_span rest = gate_span_of(a), word;
     const char *both = NULL;
     while (gate_span_cut(&rest, ' ', &word))
-        if (has_word(b, word))
+        if (gate_scope_has(gate_span_of(b), word))
             both = apr_pstrcat(p, both ? both : "", both ? " " : "", gate_span_dup(p, word), NULL);
     return both;
 }

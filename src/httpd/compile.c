@@ -594,7 +594,7 @@ static void set_who(compiling *c)
     s->on_unauthenticated = (gate_unauthenticated)d->on_unauthenticated;
     s->enforces = d->enforces;
     s->passes_preflights = d->preflight;
-    s->session = (gate_session_times){d->session_idle, d->session_lifetime};
+    s->session = (gate_session_times){d->session_idle, d->session_lifetime, d->session_until};
     s->limit_address = d->limit_address;
     s->limit_total = d->limit_total;
 }

@@ -93,6 +93,7 @@ typedef struct gate_secret_keys {
     X(int, samesite)                                                                    \
     X(int, session_idle)                                                                \
     X(int, session_lifetime)                                                            \
+    X(int, session_until)                                                               \
     X(apr_array_header_t *, logout_targets)                                             \
     X(int, revoke)                                                                      \
     X(int, http_connect)                                                                \

@@ -376,6 +376,7 @@ static const gate_choice unauthenticated[] = {
     {NULL, 0},
 };
 static const gate_choice preflights[] = {{"auth", 0}, {"pass", 1}, {NULL, 0}};
+static const gate_choice ends[] = {{"lifetime", 0}, {"id_token", 1}, {NULL, 0}};
 static const gate_choice samesites[] = {{"lax", 0}, {"strict", 1}, {NULL, 0}};
 static const gate_choice insecures[] = {
     {"http-issuer", GATE_INSECURE_HTTP_ISSUER},
@@ -399,6 +400,7 @@ static const gate_slot cookie_keys[] = {
 static const gate_slot session_keys[] = {
     {"idle", GATE_SLOT_AT(session_idle), gate_read_duration, 1, 366 * SECONDS_A_DAY},
     {"lifetime", GATE_SLOT_AT(session_lifetime), gate_read_duration, 1, 366 * SECONDS_A_DAY},
+    {"until", GATE_SLOT_AT(session_until), gate_read_choice, .choices = ends},
     {.key = NULL},
 };
 static const gate_slot discovery_keys[] = {
@@ -548,8 +550,9 @@ const command_rec gate_commands[] = {
         ONE(GATE_SLOT_AT(base_url), gate_read_origin)),
     ROW_WITH_DEFAULT("OIDCGatePath", SERVER, "PATH", "/oidc-gate",
                      ONE(GATE_SLOT_AT(path), gate_read_path)),
-    ROW_WITH_DEFAULT("OIDCGateSession", ANYWHERE, "idle=DURATION lifetime=DURATION",
-                     "idle=30m lifetime=8h", KEYS(session_keys)),
+    ROW_WITH_DEFAULT("OIDCGateSession", ANYWHERE,
+                     "idle=DURATION lifetime=DURATION until=lifetime|id_token",
+                     "idle=30m lifetime=8h until=lifetime", KEYS(session_keys)),
     ROW_WITH_DEFAULT(
         "OIDCGateSessionStore", SERVER,
         "shm:SIZE [file=PATH] | redis://HOST:PORT | rediss://HOST:PORT", "shm:32M", .min = 1,

@@ -324,6 +324,7 @@ my @refused = (
         => qr/OIDCGateSession 0: a time is .* here from 1s to 366d/,
     'OIDCGateSession idle=30m idle=40m'
         => qr/OIDCGateSession idle=40m: idle= is there twice/,
+    'OIDCGateSession until=tomorrow'            => qr/OIDCGateSession tomorrow: say lifetime or id_token/,
     'OIDCGateSession 30m'
         => qr/OIDCGateSession 30m: there is no such word here; this takes idle= lifetime=/,
     'OIDCGateCache introspect=1m'

@@ -805,6 +805,20 @@ row 'T-49 nothing is called that is known to be wrong or unsafe' => sub {
                                      strtok alloca system popen getenv_insecure rand random srand tmpnam mktemp __strcpy_chk __strcat_chk __sprintf_chk __vsprintf_chk);
 };
 
+row 'B-20 the module is built so that a fault in it is hard to use' => sub {
+    my $module = Apache::Test::vars('module');
+    my $said = qx(readelf -lWd \Q$module\E 2>/dev/null);
+    plan skip_all => 'no readelf here, or a build for tests' if !$said || qx(nm -D \Q$module\E) =~ /__(?:asan|tsan|gcov)_/;
+    like $said, qr/GNU_RELRO/, 'what is relocated is read-only afterwards';
+    like $said, qr/BIND_NOW|FLAGS.*\bNOW\b/, 'all of it, at once';
+    like $said, qr/GNU_STACK\s+(?:0x\S+\s+)+RW\s/, 'the stack is not executed';
+    unlike $said, qr/^\s+LOAD\s.*RWE/m, 'nothing is both written and executed';
+    unlike $said, qr/TEXTREL|RPATH|RUNPATH/, 'no relocations in code, no search paths';
+    my $symbols = qx(nm -D --undefined-only \Q$module\E);
+    like $symbols, qr/__stack_chk_fail/, 'stacks are guarded';
+    like $symbols, qr/__\w+_chk\b(?<!__stack_chk)/, 'and lengths checked';
+};
+
 row 'T-50 conditions, ranges, HEAD and Expect are looked at after the refusal, and show nothing' => sub {
     my $real = get($alice, '/files/page.txt');
     my @conditions = ([Range => 'bytes=0-3'], ['If-Modified-Since' => 'Tue, 01 Jan 2069 00:00:00 GMT'], ['If-None-Match' => $real->header('ETag')],

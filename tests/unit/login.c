@@ -73,6 +73,19 @@ static void test_begin(void)
     ok(op.at[OP_DISCOVERY].calls == 1 && op_calls() == 1, "which was asked for once");
 }
 
+/* The ID tokens of this provider live 300 seconds. */
+static void test_until_id_token(void)
+{
+    gate_settings *s = world_begin();
+
+    s->session.ends_with_id_token = true;
+    sign_in(s, page);
+    world_wait(299);
+    is(said(ask_for(s, page)), "ADMIT ok 200", "until=id_token: a session as long as the ID token");
+    world_wait(1);
+    is(said(ask_for(s, page)), "CHALLENGE session_expired 401", "is over with it");
+}
+
 static void test_abandoned(void)
 {
     gate_settings *s = world_begin();
@@ -1191,6 +1204,7 @@ static void test_login_hint(void)
 int main(void)
 {
     test_begin();
+    test_until_id_token();
     test_abandoned();
     test_oldest_goes();
     test_return_to();

@@ -223,6 +223,30 @@ static void test_stricter_place(void)
     is(find_as(s), "ok", "which is still good where it began");
 }
 
+static void test_until_id_token(void)
+{
+    gate_settings *s = world_begin();
+    gate_tokens tokens = {.access_token = GATE_SPAN("at"), .id_expires = WORLD_START + 300};
+
+    s->session.ends_with_id_token = true;
+    create(s, &tokens);
+    world_wait(299);
+    is(find_as(s), "ok", "until=id_token: as long as the ID token");
+    world_wait(1);
+    is(find_as(s), "session_expired", "and no longer");
+    s = world_begin();
+    create(s, &tokens);
+    world_wait(300);
+    is(find_as(s), "ok", "without that word the ID token's end is not the session's");
+    s = world_begin();
+    s->session.ends_with_id_token = true;
+    tokens.id_expires = WORLD_START + 30 * 3600;
+    s->session.idle = 0;
+    create(s, &tokens);
+    world_wait(s->session.lifetime);
+    is(find_as(s), "session_expired", "nor does a late end make it live longer than its lifetime");
+}
+
 static void test_end(void)
 {
     gate_settings *s = world_begin();
@@ -302,6 +326,7 @@ int main(void)
     test_damaged_record();
     test_times();
     test_stricter_place();
+    test_until_id_token();
     test_end();
     test_store_fails();
     test_too_large();
