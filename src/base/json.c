@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/json_memory.h"
+
 /* Beyond 2^53 a double no longer tells one second from the next. */
 #define MAX_SECONDS 9007199254740992LL
 
@@ -18,6 +20,53 @@ json_t *gate_json_own(apr_pool_t *p, json_t *value)
     if (value)
         apr_pool_cleanup_register(p, value, release, apr_pool_cleanup_null);
     return value;
+}
+
+/* Counts brackets outside strings, without recursion and before a recursive parser sees the text;
+ * whether they pair up is the parser's business. And jansson passes over a NUL behind a number. */
+static bool is_within_limits(gate_span text)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '\0')
+            return false;
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > GATE_JSON_MAX_DEPTH)
+                return false;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return true;
+}
+
+/* Values of a token take about so much memory for each byte of text. */
+#define BYTES_PER_BYTE 5
+#define BYTES_AT_LEAST 1024
+
+const json_t *gate_json_object(apr_pool_t *p, gate_span text, size_t max_bytes)
+{
+    json_t *value;
+    bool is_lent;
+
+    if (!text.ptr || text.len > max_bytes || !is_within_limits(text))
+        return NULL;
+    is_lent = gate_json_lend(p, BYTES_AT_LEAST + text.len * BYTES_PER_BYTE);
+    value = json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    if (is_lent)
+        gate_json_lending_ends();
+    else
+        gate_json_own(p, value);
+    return json_is_object(value) ? value : NULL;
 }
 
 static gate_span text_of(const json_t *string)

@@ -18,8 +18,9 @@ void gate_json_setup(void);
 /* Reads one JSON object of at most max_bytes. NULL for anything else: another type, trailing
  * bytes, a duplicated member at any level, deeper than GATE_JSON_MAX_DEPTH, invalid UTF-8, an
  * escaped NUL in a name or a value, a number that neither 64 bits nor a double can hold. The
- * object belongs to p: it is released with it, and the caller never calls json_decref. */
-json_t *gate_json_object(apr_pool_t *p, gate_span text, size_t max_bytes);
+ * object belongs to p, and is released with it. Its memory is p's too: nothing may be added to it or
+ * taken from it, and nobody calls json_decref. */
+const json_t *gate_json_object(apr_pool_t *p, gate_span text, size_t max_bytes);
 
 /* Gives a JSON value made by jansson to the pool, which releases it. Returns its argument; NULL
  * stays NULL. */

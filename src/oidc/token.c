@@ -217,7 +217,7 @@ static gate_reason read_tokens(apr_pool_t *p, const json_t *object, apr_int64_t 
 gate_reason gate_token_read(apr_pool_t *p, const gate_answer *answer, apr_int64_t now,
                             gate_token_set *tokens, const char **detail)
 {
-    json_t *object = gate_json_object(p, answer->body, ANSWER_MAX_BYTES);
+    const json_t *object = gate_json_object(p, answer->body, ANSWER_MAX_BYTES);
     if (answer->status == 200 && object)
         return read_tokens(p, object, now, tokens, detail);
     if (answer->status == 200) {
