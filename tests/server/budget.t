@@ -9,7 +9,8 @@ use Gate::Test;
 use Gate::Callgrind ();
 use Gate::Client ();
 
-Test::More::plan(skip_all => 'counted in one process with one thread: prefork') if Apache::Test::vars('mpm') ne 'prefork';
+my $mpm = Apache::Test::vars('mpm');
+Test::More::plan(skip_all => 'counted in one process with one thread, prefork; and HTTP/2 with event') if $mpm eq 'worker';
 Test::More::plan(skip_all => 'sanitizers count for themselves') if Apache::Test::vars('httpd') =~ /httpd-san$/;
 
 # Twelve claims; with tokens of the usual size a session of 3 KB.
@@ -28,7 +29,8 @@ my $vars = Apache::Test::vars();
 my $dir = "$vars->{stage}/budget";
 mkdir $dir;
 my $headers = join '', map { 'OIDCGateHeader X-Claim-' . tr/_/-/r . " %{claim:$_}\n" } sort keys %{ $person{p20} };
-my $guarded = Gate::Callgrind->new(dir => $dir, port => port(), httpd => $vars->{httpd}, gate => $vars->{module}, directives => <<"CONF");
+my %all = (dir => $dir, httpd => $vars->{httpd}, streams => $mpm eq 'event');
+my $guarded = Gate::Callgrind->new(%all, port => port(), gate => $vars->{module}, directives => <<"CONF");
 OIDCGateIssuer       @{[$op->issuer]}
 OIDCGateClientID     c-web
 OIDCGateClientSecret file:$vars->{stage}/secrets/c-web
@@ -40,7 +42,7 @@ OIDCGateClientSecret file:$vars->{stage}/secrets/c-web
     $headers
 </Location>
 CONF
-my $plain = Gate::Callgrind->new(dir => $dir, port => port('spare'), httpd => $vars->{httpd});
+my $plain = Gate::Callgrind->new(%all, port => port('spare'));
 $_->start for $plain, $guarded;
 
 # As a program or an old browser asks: what is sent in plain httpd's headers costs it as much.
@@ -53,14 +55,30 @@ sub filed_token {
     Gate::Callgrind::ask(Gate::Client->new(port => port()), @request, @$token);
     return $token;
 }
-my %new = (session => [map { session('p20') } 1 .. 5], token => [map { filed_token() } 1 .. 5]);
-my %old = map { ($_ => $new{$_}[0]) } keys %new;
 
 sub beyond {
     my ($how, @what) = @_;
     my ($with, $without) = map { $_->$how(@what) } $guarded, $plain;
     return { map { $_ => $with->{$_} - $without->{$_} } qw(instructions allocations) };
 }
+
+if ($mpm eq 'event') {
+    row 'a stream of HTTP/2 costs no more than any other hit' => sub {
+        for my $what (['a session', session('p20')], ['a token', filed_token()]) {
+            my ($name, $header) = @$what;
+            my $cost = beyond('stream_cost', '/page.txt', lc $header->[0] => $header->[1]);
+            cmp_ok $cost->{instructions}, '<=', 20_000, "$name: instructions";       # promised
+            cmp_ok $cost->{allocations}, '<=', 10, "$name: allocations";             # promised
+            note sprintf '%-40s %7d instructions, %d allocations', $name, @$cost{qw(instructions allocations)};
+        }
+    };
+    $_->stop for $plain, $guarded;
+    done_testing;
+    exit;
+}
+
+my %new = (session => [map { session('p20') } 1 .. 5], token => [map { filed_token() } 1 .. 5]);
+my %old = map { ($_ => $new{$_}[0]) } keys %new;
 
 my @budget = (
     # what                                  how           request                              instructions

@@ -17,6 +17,10 @@ package Gate::Callgrind;
 #                                                      the same, each of those headers once, on its connection
 #   $server->stop;
 #
+# Where `streams` is given, the server speaks HTTP/2 as well, and has threads for that. Then callgrind is told when to write:
+#
+#   my $cost = $server->stream_cost('/page.txt', cookie => 'a=b');   a stream's, of many, one after the other on one connection
+#
 # /page.txt and /asked.txt are files of 100 bytes. A server of which `gate` is not given is httpd without the module.
 use strict;
 use warnings FATAL => 'all';
@@ -26,10 +30,12 @@ use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use Gate::Client ();
+use Gate::Streams ();
 
 my $DEADLINE = 120;             # seconds that anything may take; valgrind is fifty times slower
 
 my $TIMES = 9;                  # requests that are counted; their median is what counts
+my $STREAMS = 100;              # that are counted together
 
 sub new {
     my ($class, %with) = @_;
@@ -53,8 +59,10 @@ sub configuration {
     my ($self) = @_;
     my $libexec = qx(apxs -q LIBEXECDIR 2>/dev/null) || '/usr/lib/apache2/modules';
     chomp $libexec;
-    my $modules = join '', map { "LoadModule ${_}_module $libexec/mod_$_.so\n" } qw(mpm_prefork authn_core authz_core authz_user);
+    my $modules = join '', map { "LoadModule ${_}_module $libexec/mod_$_.so\n" } 
+        ($self->{streams} ? qw(mpm_event http2) : 'mpm_prefork'), qw(authn_core authz_core authz_user);
     $modules .= "LoadModule oidc_gate_module $self->{gate}\n" if $self->{gate};
+    my $streams = $self->{streams} ? "Protocols h2c http/1.1\nThreadsPerChild 4\nMaxRequestWorkers 4\n" : '';
     return <<"CONF";
 $modules
 ServerRoot        "$self->{dir}"
@@ -68,6 +76,7 @@ ServerName        127.0.0.1:$self->{port}
 KeepAlive         On
 KeepAliveTimeout  300
 MaxKeepAliveRequests 0
+$streams
 @{[$self->{directives} // '']}
 CONF
 }
@@ -127,6 +136,30 @@ sub first_cost {
     ask(Gate::Client->new(port => $self->{port}), @request) for 1 .. $TIMES;
     $self->settled($before + 2 * $TIMES);
     return $self->median(map { [$before + 2 * $_] } 1 .. $TIMES);
+}
+
+sub stream_cost {
+    my ($self, $path, @headers) = @_;
+    my $streams = Gate::Streams->new(port => $self->{port});
+    my $ask = sub {
+        for (1 .. $_[0]) {
+            my ($body) = $streams->ask([path => $path, @headers]);
+            die "a stream: $body\n" if $body ne 'x' x 100;
+        }
+    };
+    $ask->(3 * $TIMES);                 # until all threads have met it
+    my $before = $self->write_now;
+    $ask->($STREAMS);
+    my $sum = $self->sum($before + 1 .. $self->write_now);
+    return { map { ($_ => int $sum->{$_} / $STREAMS) } qw(instructions allocations) };
+}
+
+# The number of files, with what was counted up to now.
+sub write_now {
+    my ($self) = @_;
+    my $before = $self->settled(0);
+    system("callgrind_control --dump $self->{pid} >'$self->{dir}/control' 2>&1") == 0 or die 'callgrind_control: ', slurp("$self->{dir}/control"), "\n";
+    return $self->settled($before + 1);
 }
 
 sub new_cost {
