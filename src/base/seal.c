@@ -22,7 +22,7 @@
 #define FRAME_BYTES 8
 #define SECRET_MIN  16
 #define SECRET_MAX  64
-#define BLOCK_BYTES 64 /* of SHA-256 */
+#define BLOCK_BYTES 64                 /* of SHA-256 */
 #define MAX_BYTES   (64 * 1024 * 1024) /* of one part; OpenSSL counts in int */
 
 /* Looking an algorithm up costs more than sealing a small record with it, so it is done once. The
@@ -33,16 +33,22 @@ static EVP_CIPHER *aes_gcm;
 static EVP_MD *sha256;
 static EVP_MAC_CTX *hmac_model; /* computes nothing: its copies have the digest looked up */
 
+typedef struct folder {
+    EVP_CIPHER_CTX *cipher;
+    bool has_key;
+    gate_key given; /* what its key is, or is made of */
+} folder;
+
 /* What each thread computes with, over and over: making a context costs more than a small digest.
  * The key that was last used stays in it, beside the cookie or token that it came from, which is in
  * the memory of the request. */
 typedef struct tools {
     EVP_MD_CTX *digest, *inner, *outer; /* the latter two have read the key of an HMAC */
-    EVP_CIPHER_CTX *sealer, *opener, *folder;
-    bool has_mac_key, has_folder_key;
+    EVP_CIPHER_CTX *sealer, *opener;
+    bool has_mac_key;
     gate_key macs_with;
-    gate_key folds_with; /* whose key it is, */
-    gate_key fills_up;   /* and what else is made of that */
+    folder for_places, for_folds;
+    gate_key fills_up; /* a place's key, made of the same as what for_places folds with */
 } tools;
 static __thread tools *own_tools;
 static pthread_key_t tools_of_thread; /* gives them back when the thread ends */
@@ -56,7 +62,8 @@ static void give_back(void *data)
     EVP_MD_CTX_free(t->outer);
     EVP_CIPHER_CTX_free(t->sealer);
     EVP_CIPHER_CTX_free(t->opener);
-    EVP_CIPHER_CTX_free(t->folder);
+    EVP_CIPHER_CTX_free(t->for_places.cipher);
+    EVP_CIPHER_CTX_free(t->for_folds.cipher);
     OPENSSL_clear_free(t, sizeof *t);
 }
 
@@ -94,6 +101,15 @@ static EVP_MD_CTX *make_digest(void)
     return NULL;
 }
 
+static EVP_CIPHER_CTX *make_cipher(bool seals)
+{
+    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+    if (context && EVP_CipherInit_ex2(context, aes_gcm, NULL, NULL, seals, NULL) == 1)
+        return context;
+    EVP_CIPHER_CTX_free(context);
+    return NULL;
+}
+
 static tools *make_tools(void)
 {
     tools *t = have_algorithms() ? OPENSSL_zalloc(sizeof *t) : NULL;
@@ -102,14 +118,12 @@ static tools *make_tools(void)
     t->digest = make_digest();
     t->inner = make_digest();
     t->outer = make_digest();
-    t->sealer = EVP_CIPHER_CTX_new();
-    t->opener = EVP_CIPHER_CTX_new();
-    t->folder = EVP_CIPHER_CTX_new();
-    if (!t->digest || !t->inner || !t->outer || !t->sealer || !t->opener || !t->folder ||
-        EVP_EncryptInit_ex2(t->sealer, aes_gcm, NULL, NULL, NULL) != 1 ||
-        EVP_DecryptInit_ex2(t->opener, aes_gcm, NULL, NULL, NULL) != 1 ||
-        EVP_EncryptInit_ex2(t->folder, aes_gcm, NULL, NULL, NULL) != 1 ||
-        pthread_setspecific(tools_of_thread, t) != 0) {
+    t->sealer = make_cipher(true);
+    t->opener = make_cipher(false);
+    t->for_places.cipher = make_cipher(true);
+    t->for_folds.cipher = make_cipher(true);
+    if (!t->digest || !t->inner || !t->outer || !t->sealer || !t->opener || !t->for_places.cipher ||
+        !t->for_folds.cipher || pthread_setspecific(tools_of_thread, t) != 0) {
         give_back(t);
         return NULL;
     }
@@ -264,46 +278,69 @@ static bool bind_to(EVP_CIPHER_CTX *cipher, const char *purpose, gate_span conte
     return authenticate_parts(cipher, parts, 2);
 }
 
+static bool was_given(const folder *f, const gate_key *key)
+{
+    return f->has_key && !memcmp(&f->given, key, sizeof *key);
+}
+
+static bool give(folder *f, const gate_key *given, const gate_key *key)
+{
+    f->given = *given;
+    f->has_key = EVP_EncryptInit_ex2(f->cipher, NULL, key->bytes, NULL, NULL) == 1;
+    return f->has_key;
+}
+
 /* Both are keys of their own. */
-static bool give_folder_key(tools *t, const gate_key *key)
+static bool give_for_places(tools *t, const gate_key *key)
 {
     const gate_span secret = {(const char *)key->bytes, sizeof key->bytes};
     gate_key own;
-    if (t->has_folder_key && !memcmp(&t->folds_with, key, sizeof *key))
+    if (was_given(&t->for_places, key))
         return true;
-    t->has_folder_key = gate_key_derive(&own, secret, "fold") &&
-                        gate_key_derive(&t->fills_up, secret, "fill") &&
-                        EVP_EncryptInit_ex2(t->folder, NULL, own.bytes, NULL, NULL) == 1;
-    t->folds_with = *key;
+    t->for_places.has_key = false;
+    const bool given = gate_key_derive(&own, secret, "fold") &&
+                       gate_key_derive(&t->fills_up, secret, "fill") &&
+                       give(&t->for_places, key, &own);
     gate_wipe(&own, sizeof own);
-    return t->has_folder_key;
+    return given;
 }
 
 /* GHASH, a universal hash, as GMAC masks it (NIST SP 800-38D section 6.4): without the key nobody
  * finds two lists of parts that fold to the same, but with a probability of 2^-100. That holds for
- * who sees no fold, and the nonce is always the same: so a fold is a secret, which is never stored,
- * shown or compared, and only ever digested. */
-static bool fold(tools *t, const gate_key *key, const gate_span *parts, size_t count,
-                 unsigned char folded[TAG_BYTES])
+ * who sees no fold, and the nonce is always the same: so a fold is a secret, which leaves no
+ * process, and others see at most a digest of it. */
+static bool fold(const folder *f, const gate_span *parts, size_t count,
+                 unsigned char folded[GATE_FOLD_BYTES])
 {
     static const unsigned char nonce[NONCE_BYTES];
     int done;
-    return give_folder_key(t, key) &&
-           EVP_EncryptInit_ex2(t->folder, NULL, NULL, nonce, NULL) == 1 &&
-           authenticate_parts(t->folder, parts, count) &&
-           EVP_EncryptFinal_ex(t->folder, folded, &done) == 1 &&
-           EVP_CIPHER_CTX_ctrl(t->folder, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, folded) == 1;
+    return EVP_EncryptInit_ex2(f->cipher, NULL, NULL, nonce, NULL) == 1 &&
+           authenticate_parts(f->cipher, parts, count) &&
+           EVP_EncryptFinal_ex(f->cipher, folded, &done) == 1 &&
+           EVP_CIPHER_CTX_ctrl(f->cipher, EVP_CTRL_AEAD_GET_TAG, GATE_FOLD_BYTES, folded) == 1;
+}
+
+bool gate_fold_of(gate_fold *folded, const gate_key *key, const gate_span *parts, size_t count)
+{
+    tools *t = tools_here();
+    return t && (was_given(&t->for_folds, key) || give(&t->for_folds, key, key)) &&
+           fold(&t->for_folds, parts, count, folded->bytes);
+}
+
+bool gate_fold_equal(const gate_fold *a, const gate_fold *b)
+{
+    return CRYPTO_memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
 bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, const gate_span *parts,
                    size_t count)
 {
     enum { HALF = GATE_DIGEST_BYTES / 2 };
-    unsigned char folded[TAG_BYTES];
+    unsigned char folded[GATE_FOLD_BYTES];
     gate_digest digest;
     tools *t = tools_here();
     const gate_span secret = {(const char *)folded, sizeof folded};
-    const bool made = t && fold(t, key, parts, count, folded) &&
+    const bool made = t && give_for_places(t, key) && fold(&t->for_places, parts, count, folded) &&
                       digest_parts(t->digest, &secret, 1, digest.bytes);
     if (made) {
         memcpy(where->bytes, digest.bytes, HALF);

@@ -9,6 +9,7 @@
 
 #define GATE_KEY_BYTES    32 /* AES-256, HMAC-SHA-256 */
 #define GATE_DIGEST_BYTES 32 /* SHA-256 */
+#define GATE_FOLD_BYTES   16
 #define GATE_BOX_OVERHEAD 28 /* 12 bytes of nonce before, 16 of tag behind what is sealed */
 
 typedef struct gate_key {
@@ -41,8 +42,21 @@ bool gate_keyed_digest_of(gate_digest *digest, const gate_key *key, const gate_s
 bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, const gate_span *parts,
                    size_t count);
 
-/* Another place beside one that gate_place_of found, for what is filed of the same thing for another
- * purpose, which tells them apart: a word of at most 16 characters. */
+/* By what a process knows parts again that it has not kept. Without the key nobody finds two lists
+ * of parts with the same fold, nor can he tell which parts it is of; but that holds only as long as
+ * nobody sees one. So it stays in the process that made it, and is compared by
+ * gate_fold_equal alone. False only when OpenSSL fails. */
+typedef struct gate_fold {
+    unsigned char bytes[GATE_FOLD_BYTES];
+} gate_fold;
+
+bool gate_fold_of(gate_fold *fold, const gate_key *key, const gate_span *parts, size_t count);
+
+/* In time that does not depend on where they differ. */
+bool gate_fold_equal(const gate_fold *a, const gate_fold *b);
+
+/* Another place beside one that gate_place_of found, for what is filed of the same thing for
+ * another purpose, which tells them apart: a word of at most 16 characters. */
 void gate_place_beside(gate_digest *beside, const gate_digest *where, const char *purpose);
 
 /* A key for one purpose out of secret bytes: HMAC-SHA-256(secret, purpose). secret is 16 to 64
@@ -79,8 +93,8 @@ bool gate_secret_equal(gate_span a, gate_span b);
 /* Overwrites; the compiler cannot leave it out. */
 void gate_wipe(void *bytes, size_t len);
 
-/* Overwrites bytes that are in p when p is cleared, whose memory others get then as it is. Only what
- * the caller has made there itself; the absent span is fine. */
+/* Overwrites bytes that are in p when p is cleared, whose memory others get then as it is. Only
+ * what the caller has made there itself; the absent span is fine. */
 void gate_wipe_with(apr_pool_t *p, gate_span bytes);
 
 /* free(), of what malloc() has made, and nothing is left in it; NULL is fine. What libraries that

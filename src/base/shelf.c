@@ -8,7 +8,6 @@
 
 #include <apr_strings.h>
 
-#include "base/seal.h"
 #include "base/vault.h"
 
 /* A name belongs to one board, and its block to any of the places there. */
@@ -29,7 +28,7 @@ typedef struct board {
 } board;
 
 struct gate_shelf {
-    gate_siphash_key key;
+    gate_key key;
     unsigned boards;
     atomic_uint hand; /* the board that is tidied next */
     board board[];
@@ -76,7 +75,9 @@ gate_shelf *gate_shelf_make(unsigned places)
 
 static board *board_of(gate_shelf *shelf, const gate_shelf_name *name)
 {
-    return &shelf->board[name->words[0] % shelf->boards];
+    uint32_t word;
+    memcpy(&word, name->bytes, sizeof word);
+    return &shelf->board[word % shelf->boards];
 }
 
 static bool reach(board *b)
@@ -93,7 +94,7 @@ static place *find(board *b, const gate_shelf_name *name)
 {
     for (unsigned i = 0; i < PLACES; i++) {
         place *at = &b->places[i];
-        if (at->len && gate_siphash_equal(&at->name, name))
+        if (at->len && gate_fold_equal(&at->name, name))
             return at;
     }
     return NULL;
@@ -148,9 +149,10 @@ static void tidy_next(gate_shelf *shelf, int64_t now)
 
 /* --- what others call --- */
 
-gate_shelf_name gate_shelf_name_of(const gate_shelf *shelf, const gate_span *parts, size_t count)
+bool gate_shelf_name_of(const gate_shelf *shelf, gate_shelf_name *name, const gate_span *parts,
+                        size_t count)
 {
-    return gate_siphash_of(&shelf->key, parts, count);
+    return gate_fold_of(name, &shelf->key, parts, count);
 }
 
 /* How long it is; 0: it is not there. */

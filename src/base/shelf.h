@@ -5,7 +5,7 @@
 #ifndef GATE_BASE_SHELF_H
 #define GATE_BASE_SHELF_H
 
-#include "base/siphash.h"
+#include "base/seal.h"
 
 #define GATE_SHELF_BLOCK_BYTES 16384 /* what is longer is not kept */
 #define GATE_SHELF_SECONDS     300   /* what nobody has asked for so long goes */
@@ -13,14 +13,15 @@
 typedef struct gate_shelf gate_shelf;
 
 /* What a block is found by. What was named is not kept. */
-typedef gate_siphash gate_shelf_name;
+typedef gate_fold gate_shelf_name;
 
 /* For as long as the process lives; of at least so many places. Memory is taken as they fill, and
  * never more than a block for each. NULL where there is no memory, or no randomness. */
 gate_shelf *gate_shelf_make(unsigned places);
 
-/* The name that goes with a list of parts: here, and nowhere else. */
-gate_shelf_name gate_shelf_name_of(const gate_shelf *shelf, const gate_span *parts, size_t count);
+/* The name that goes with a list of parts: here, and nowhere else. False when OpenSSL fails. */
+bool gate_shelf_name_of(const gate_shelf *shelf, gate_shelf_name *name, const gate_span *parts,
+                        size_t count);
 
 /* All three may be called by any thread at any time. Nobody waits: where another thread is just
  * there, nothing is found, and nothing is kept or dropped. */

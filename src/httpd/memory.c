@@ -48,8 +48,7 @@ gate_memory_key gate_memory_key_of(request_rec *r, const gate_request *q, const 
 
     if (!shelf || !is_first_look(r) || !gate_decide_brought(q, s, parts + PLACE))
         return key;
-    key.is_made = true;
-    key.name = gate_shelf_name_of(shelf, parts, sizeof parts / sizeof *parts);
+    key.is_made = gate_shelf_name_of(shelf, &key.name, parts, sizeof parts / sizeof *parts);
     return key;
 }
 

@@ -229,6 +229,44 @@ static void places(apr_pool_t *p)
        "what was computed in between does not matter");
 }
 
+static void folds(apr_pool_t *p)
+{
+    const gate_key key = key_of("digest"), other_key = key_of("digest2");
+    char *token = apr_palloc(p, 1000);
+    const gate_span ab_c[] = {GATE_SPAN("ab"), GATE_SPAN("c")};
+    const gate_span a_bc[] = {GATE_SPAN("a"), GATE_SPAN("bc")};
+    const gate_span long_one[] = {GATE_SPAN("token"), {token, 1000}};
+    gate_fold folded, again, other;
+    gate_digest where;
+    gate_key opens;
+    int same = 0;
+    memset(token, 'x', 1000);
+    ok(gate_fold_of(&folded, &key, ab_c, 2), "parts are folded");
+    is(hex(p, folded.bytes, sizeof folded.bytes), "a196d728fa85f0d0121df39cfcef7e9b",
+       "which is their GMAC");
+    ok(gate_place_of(&where, &opens, &key, ab_c, 2) && gate_fold_of(&again, &key, ab_c, 2) &&
+           gate_fold_equal(&folded, &again),
+       "the same parts give the same fold, whatever was computed in between");
+    ok(gate_fold_of(&other, &other_key, ab_c, 2) && !gate_fold_equal(&folded, &other),
+       "with another key it is another");
+    ok(gate_fold_of(&other, &key, a_bc, 2) && !gate_fold_equal(&folded, &other),
+       "and with other parts");
+    gate_fold_of(&folded, &key, long_one, 2);
+    for (size_t bit = 0; bit < 8000; bit += 7) {
+        token[bit / 8] ^= (char)(1 << bit % 8);
+        gate_fold_of(&other, &key, long_one, 2);
+        same += gate_fold_equal(&folded, &other);
+        token[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    ok(same == 0, "each bit of them counts");
+    for (size_t i = 0; i < sizeof folded.bytes; i++) {
+        other = folded;
+        other.bytes[i] ^= 0x10;
+        same += gate_fold_equal(&folded, &other);
+    }
+    ok(same == 0, "each byte of a fold is compared");
+}
+
 /* RFC 4231 */
 static void derivation(apr_pool_t *p)
 {
@@ -327,6 +365,7 @@ int main(void)
     no_randomness(p);
     digests(p);
     places(p);
+    folds(p);
     derivation(p);
     comparing();
     wiping(p);
