@@ -407,6 +407,17 @@ static const struct {
     {"oidc-method", &method_provider}, /* "Require method" is httpd's, for GET and the like */
 };
 
+bool gate_is_rule(const char *name)
+{
+    const void *found = ap_lookup_provider(AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION);
+
+    for (size_t i = 0; found && i < sizeof rules / sizeof *rules; i++) {
+        if (rules[i].provider == found)
+            return true;
+    }
+    return false;
+}
+
 static void add_provider(apr_pool_t *p, const char *name, const authz_provider *provider)
 {
     ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, name, AUTHZ_PROVIDER_VERSION, provider,

@@ -347,8 +347,6 @@ static void check_neighbors(checking *c)
 {
     apr_hash_t *guarded = apr_hash_make(c->p);
 
-    if (!gate_configuration->options.used)
-        return;
     for (int i = 0; i < c->outlines->nelts; i++) {
         const outline *o = &APR_ARRAY_IDX(c->outlines, i, outline);
 

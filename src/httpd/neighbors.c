@@ -4,13 +4,21 @@
  *
  * What they mean to their own modules nobody else can see; but how they are written can be read in
  * the configuration's tree. All of them have their uses, so they are warned of, and not refused. */
+#include "httpd/authz.h"
 #include "httpd/config_private.h"
 
 #include <apr_strings.h>
 
+/* What is looked at. */
+typedef enum range {
+    NEAR, /* what stands in a guarded section */
+    FAR,  /* all, where anything is guarded */
+    ALL   /* and where nothing is */
+} range;
+
 typedef struct danger {
     const char *directive;
-    bool is_near; /* only what stands in a guarded section; else all, where anything is guarded */
+    range range;
     bool (*is_meant)(apr_pool_t *p, const ap_directive_t *written); /* NULL: however written */
     const char *means;
 } danger;
@@ -84,6 +92,107 @@ static bool has_rule(const ap_directive_t *first)
     return false;
 }
 
+/* The same in whatever block within; where `decides`, one that lets in everybody is none. */
+static bool has_rule_within(apr_pool_t *p, const ap_directive_t *first, bool decides)
+{
+    for (; first; first = first->next) {
+        if (is_rule(first) && !(decides && has_word(p, first, "granted")))
+            return true;
+        if (has_rule_within(p, first->first_child, decides))
+            return true;
+    }
+    return false;
+}
+
+/* Whether one section is around the other: of the same kind, and, where both are plain paths, of
+ * one above it. Patterns are believed to be. */
+static bool is_around(apr_pool_t *p, const ap_directive_t *outer, const ap_directive_t *inner)
+{
+    const char *outer_path, *inner_path;
+
+    if (outer == inner || strncasecmp(outer->directive, inner->directive, strlen("<Direct")))
+        return false;
+    outer_path = gate_heading_arguments(p, outer);
+    outer_path = ap_getword_conf(p, &outer_path);
+    inner_path = gate_heading_arguments(p, inner);
+    inner_path = ap_getword_conf(p, &inner_path);
+    return strcasecmp(outer->directive, inner->directive) || *outer_path == '~' ||
+           *inner_path == '~' || gate_path_is_around(outer_path, inner_path);
+}
+
+static bool has_rule_around(apr_pool_t *p, const ap_directive_t *first,
+                            const ap_directive_t *section)
+{
+    for (; first; first = first->next) {
+        if (has_rule_around(p, first->first_child, section) ||
+            (is_around(p, first, section) && has_rule_within(p, first->first_child, true)))
+            return true;
+    }
+    return false;
+}
+
+/* Without a rule of its own, a section has those of what is around it: where they are a
+ * <Directory>'s that lets in everybody, nobody is asked who he is. */
+static bool guards_nothing(apr_pool_t *p, const ap_directive_t *written)
+{
+    const ap_directive_t *section = gate_directive_heading(written->parent);
+
+    return section && !has_rule_within(p, section->first_child, false) &&
+           !has_rule_around(p, ap_conftree, section);
+}
+
+static bool is_gate_rule(apr_pool_t *p, const ap_directive_t *written)
+{
+    const char *rest = written->args;
+
+    return !strcasecmp(written->directive, "Require") && gate_is_rule(ap_getword_conf(p, &rest));
+}
+
+static bool has_gate_rule(apr_pool_t *p, const ap_directive_t *first)
+{
+    for (; first; first = first->next) {
+        if (is_gate_rule(p, first) || has_gate_rule(p, first->first_child))
+            return true;
+    }
+    return false;
+}
+
+static bool is_type_of_gate(apr_pool_t *p, const ap_directive_t *written)
+{
+    return !strcasecmp(written->directive, "AuthType") &&
+           (has_word(p, written, "OIDCGate") || strstr(written->args, "%{"));
+}
+
+static bool is_type_of_others(apr_pool_t *p, const ap_directive_t *written)
+{
+    return !is_type_of_gate(p, written) && written->parent &&
+           has_gate_rule(p, written->parent->first_child);
+}
+
+static bool has_type_of_gate(apr_pool_t *p, const ap_directive_t *first)
+{
+    for (; first; first = first->next) {
+        if (is_type_of_gate(p, first) || has_type_of_gate(p, first->first_child))
+            return true;
+    }
+    return false;
+}
+
+static bool has_type(const ap_directive_t *first)
+{
+    while (first && strcasecmp(first->directive, "AuthType"))
+        first = first->next;
+    return first != NULL;
+}
+
+static bool is_asked_by_nobody(apr_pool_t *p, const ap_directive_t *written)
+{
+    const ap_directive_t *section = gate_directive_heading(written->parent);
+
+    return is_gate_rule(p, written) && !(section && has_type(section->first_child)) &&
+           !has_type_of_gate(p, ap_conftree);
+}
+
 /* <Limit> with all the rules that its section has. */
 static bool limits_all_rules(apr_pool_t *p, const ap_directive_t *written)
 {
@@ -124,32 +233,41 @@ static bool shares_with_all(apr_pool_t *p, const ap_directive_t *written)
     "nocanon out, unless the backend reads paths as httpd does."
 
 static const danger dangers[] = {
-    {"Satisfy", true, says_any,
+    {"AuthType", NEAR, guards_nothing,
+     "no Require beside it says who may pass, so what holds there is what holds around it, which "
+     "may be that everybody does. Say Require valid-user, or for whom it is."},
+    {"AuthType", ALL, is_type_of_others,
+     "the Require line beside it is the gate's to answer, and it is not asked there: nobody "
+     "passes. Say AuthType OIDCGate."},
+    {"Require", ALL, is_asked_by_nobody,
+     "this rule is the gate's to answer, and it is not asked anywhere: nobody passes. Say AuthType "
+     "OIDCGate beside it."},
+    {"Satisfy", NEAR, says_any,
      "whoever Allow lets in, which is everybody where nothing else is said, is not asked who they "
      "are. Say <RequireAny> in its place, with the gate's rules and Require ip in it."},
-    {"<Limit", true, limits_all_rules,
+    {"<Limit", NEAR, limits_all_rules,
      "the rules in it are for these methods alone, and with any other method nothing is asked but "
      "that somebody is known. Put Require outside of it, or say <LimitExcept>."},
-    {"AllowOverride", true, lends_authority,
+    {"AllowOverride", NEAR, lends_authority,
      "whoever writes a .htaccess there can put other rules, or none, in the place of the gate's. "
      "Say it without AuthConfig, or guard a <Location>, which comes after .htaccess."},
-    {"Header", true, shares_with_all,
+    {"Header", NEAR, shares_with_all,
      "pages of every origin can read here what somebody sees who is signed in. Let "
      "Access-Control-Allow-Origin name the origins that may."},
-    {"HttpProtocolOptions", false, says_unsafe,
+    {"HttpProtocolOptions", FAR, says_unsafe,
      "malformed requests are let in, and what this server takes for one header a backend may take "
      "for another. Say HttpProtocolOptions Strict."},
-    {"AllowEncodedSlashes", false, lets_slashes_in,
+    {"AllowEncodedSlashes", FAR, lets_slashes_in,
      "a backend may take a path with %2F in it for another place than the one whose rules were "
      "asked. Say AllowEncodedSlashes Off, unless it reads such paths as this server does."},
-    {"ProxyPass", false, says_nocanon, ANOTHER_PATH},
-    {"ProxyPassMatch", false, says_nocanon, ANOTHER_PATH},
-    {"LogFormat", false, logs_credentials, TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
-    {"CustomLog", false, logs_credentials, TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
-    {"ForensicLog", false, NULL, TAKES_THEIR_PLACE "Take it out when it has done its work."},
-    {"DumpIOInput", false, says_on,
+    {"ProxyPass", FAR, says_nocanon, ANOTHER_PATH},
+    {"ProxyPassMatch", FAR, says_nocanon, ANOTHER_PATH},
+    {"LogFormat", FAR, logs_credentials, TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
+    {"CustomLog", FAR, logs_credentials, TAKES_THEIR_PLACE "Leave them out: %u says who it was."},
+    {"ForensicLog", FAR, NULL, TAKES_THEIR_PLACE "Take it out when it has done its work."},
+    {"DumpIOInput", FAR, says_on,
      TAKES_THEIR_PLACE "Say DumpIOInput Off when it has done its work."},
-    {"DumpIOOutput", false, says_on,
+    {"DumpIOOutput", FAR, says_on,
      TAKES_THEIR_PLACE "Say DumpIOOutput Off when it has done its work."},
 };
 
@@ -158,16 +276,22 @@ static const danger dangers[] = {
 typedef struct walk {
     apr_pool_t *p;
     apr_hash_t *guarded;
+    bool is_used; /* something is guarded */
     gate_tell *tell;
     void *context;
 } walk;
+
+static bool is_in_range(const walk *w, const danger *d, bool is_guarded)
+{
+    return d->range == ALL || (d->range == FAR ? w->is_used : is_guarded);
+}
 
 static void look_at(const walk *w, const ap_directive_t *written, bool is_guarded)
 {
     for (size_t i = 0; i < sizeof dangers / sizeof *dangers; i++) {
         const danger *d = &dangers[i];
 
-        if (strcasecmp(written->directive, d->directive) || (d->is_near && !is_guarded) ||
+        if (strcasecmp(written->directive, d->directive) || !is_in_range(w, d, is_guarded) ||
             (d->is_meant && !d->is_meant(w->p, written)))
             continue;
         w->tell(w->context, apr_psprintf(w->p, "%s %s (%s): %s", written->directive, written->args,
@@ -188,7 +312,11 @@ static void look_around(const walk *w, const ap_directive_t *first, bool is_guar
 
 void gate_neighbors_check(apr_pool_t *p, apr_hash_t *guarded, gate_tell *tell, void *context)
 {
-    const walk w = {.p = p, .guarded = guarded, .tell = tell, .context = context};
+    const walk w = {.p = p,
+                    .guarded = guarded,
+                    .is_used = gate_configuration->options.used,
+                    .tell = tell,
+                    .context = context};
 
     look_around(&w, ap_conftree, false);
 }

@@ -114,6 +114,10 @@ const char *gate_read_issuer(gate_line *line, const gate_slot *slot, const char 
             line, word,
             "an issuer is an address without query and fragment, as the provider's own metadata "
             "spell it, such as https://id.example.com/");
+    if (strstr(word, "/.well-known/"))
+        return gate_complain(
+            line, word, "leave out /.well-known and what follows: the issuer is %s",
+            apr_pstrmemdup(line->pool, word, (apr_size_t)(strstr(word, "/.well-known/") - word)));
     return set_text(line, slot, word);
 }
 

@@ -270,6 +270,8 @@ my @refused = (
     'OIDCGateClientID ""'                        => qr/an empty value/,
 
     # words to choose from
+    'OIDCGateIssuer https://id.example.com/x/.well-known/openid-configuration'
+        => qr{leave out /\.well-known and what follows: the issuer is https://id\.example\.com/x},
     'OIDCGateDiscovery perhaps'                  => qr/OIDCGateDiscovery perhaps: say On or Off/,
     'OIDCGateDiscovery domain=example.com'       => qr/OIDCGateDiscovery domain=example.com: say On or Off/,
     'OIDCGateDiscovery On host=example.com'      => qr/host=example.com: there is no such word here; this takes domain=/,
@@ -621,6 +623,19 @@ my $credentials = qr/what is written down has the cookies and credentials of who
 # name, configuration, and 'refused' or 'warned of' with what is said; or 'taken', with the reason
 # for that.
 my @neighbors = (
+    'a gate without a rule'        => "<Directory /srv/app>\nRequire all granted\n</Directory>\n" . app() =~ s/Require all granted//r,
+        'warned of' => qr/AuthType OIDCGate \(\S+:\d+\): no Require beside it.* Say Require valid-user/,
+    '... its rule is in a block'   => bare("<RequireAny>\nRequire valid-user\n</RequireAny>"), taken => 'it has one',
+    '... its rule is around it'    => "<Location />\nRequire valid-user\n</Location>\n" . bare(''), taken => 'it has one',
+    '... around it all may'        => "<Location />\nRequire all granted\n</Location>\n" . bare(''),
+        'warned of' => qr/AuthType OIDCGate \(\S+:\d+\): no Require beside it/,
+    '... its rule is elsewhere'    => "<Location /application>\nRequire valid-user\n</Location>\n" . bare(''),
+        'warned of' => qr/AuthType OIDCGate \(\S+:\d+\): no Require beside it/,
+    "a gate's rule without a gate" => app(inside => 'Require claim a:b') =~ s/AuthType OIDCGate//r,
+        'warned of' => qr/Require claim a:b \(\S+:\d+\): this rule is the gate's to answer, and it is not asked anywhere.* Say AuthType OIDCGate/,
+    '... under another AuthType'   => app(inside => 'Require scope a') =~ s/AuthType OIDCGate/AuthType OIDCGates/r,
+        'warned of' => qr/AuthType OIDCGates \(\S+:\d+\): the Require line beside it is the gate's.* Say AuthType OIDCGate/,
+    'another AuthType'             => "<Location /other>\nAuthType Basic\nRequire valid-user\n</Location>\n" . app(), taken => 'that is its own affair',
     'Satisfy Any'                  => with_module(access_compat => app(inside => 'Satisfy Any')),
         'warned of' => qr{Satisfy Any \(\S+:\d+\): whoever Allow lets in.* Say <RequireAny>},
     'rules for some methods alone' => bare("<Limit GET POST>\nRequire claim groups:staff\n</Limit>"),
