@@ -132,15 +132,32 @@ static int login(gate_visit *v)
     return gate_visit_answer(v, decision);
 }
 
+/* Whether that leads to an address of the gate's own, however it is spelled. */
+static bool is_own_address(const gate_visit *v, const char *uri)
+{
+    request_rec *there;
+    bool is_own;
+
+    v->state->is_probe = true;
+    there = ap_sub_req_lookup_uri(uri, v->r, NULL);
+    is_own = gate_open_endpoint(there) == OK;
+    ap_destroy_sub_req(there);
+    v->state->is_probe = false;
+    return is_own;
+}
+
 /* A browser does not bring a SameSite=Strict cookie along where another site has sent it, and on a
- * redirect it still comes from the provider. From a page of this host it does not. */
+ * redirect it still comes from the provider. From a page of this host it does not: so that page
+ * leads to none of the gate's own addresses, where a link of another site must not sign out. */
 static int lead_on(gate_visit *v, const gate_decision *decision)
 {
+    const char *location = is_own_address(v, decision->location) ? "/" : decision->location;
+
     v->state->decision = *decision;
     gate_set_cookies(v->r, decision);
     gate_log_decision(v->r, v->state, "login", HTTP_OK);
     return gate_page_leading(v->r, "You are signed in", "The page that you asked for comes next.",
-                             decision->location);
+                             location);
 }
 
 /* The provider's answer, by a link or, where that is configured, by a form. The link is what it was

@@ -52,10 +52,10 @@ OIDCGateClientID      c-web
 OIDCGateClientSecret  file:@secrets@/c-web
 OIDCGateCookie        samesite=strict
 
-<Location /app>
+<Location />
     AuthType OIDCGate
     Require valid-user
-    ProxyPass @backend@
+    ProxyPass @backend@/
 </Location>
 
 =httpd without
@@ -193,6 +193,11 @@ row 'CK-6 a cookie that no other site brings along: behind the sign-in a page of
     unlike $callback->content, qr/b=</, '... to what is escaped';
     is $callback->header('Cache-Control'), 'no-store', 'and nobody keeps it';
     status_is get($ua, url('/app/x', 'strict')), 200, 'she is signed in';
+    for my $own (qw(/oidc-gate/logout /%6fidc-gate/logout /x/../oidc-gate/logout /oidc-gate/./logout?redirect=/)) {
+        my $to = url('/oidc-gate/login?return_to=' . uri_escape($own), 'strict');
+        my $page = call_back($ua, at_provider($ua, browse($ua, $to)));
+        unlike $page->content, qr/url=[^"]*logout/, "a link of another site does not lead to $own";
+    }
 };
 
 row '8707-1 resource goes out as often as it is configured' => sub {
