@@ -503,7 +503,7 @@ const command_rec gate_commands[] = {
                      "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA",
                      SEVERAL(GATE_SLOT_AT(algorithms), gate_read_algorithm)),
     ROW_WITH_DEFAULT("OIDCGateClockSkew", ANYWHERE, "DURATION", "30s",
-                     ONE(GATE_SLOT_AT(skew), gate_read_duration, 0, 600)),
+                     ONE(GATE_SLOT_AT(skew), gate_read_duration, 0, 300)),
     ROW_WITH_DEFAULT("OIDCGateScope", ANYWHERE, "SCOPE...", "openid",
                      SEVERAL(GATE_SLOT_AT(scope), gate_read_scope)),
     ROW("OIDCGateGrantScope", ANYWHERE, "client_credentials SCOPE...", "none sent", .min = 2,

@@ -130,7 +130,7 @@ END
     'times and sizes at their bounds'    => app(more => <<'END'),
 OIDCGateCache introspection=0 negative=1h token=1d stale=0s
 OIDCGateSession idle=1s lifetime=366d
-OIDCGateClockSkew 10m
+OIDCGateClockSkew 5m
 OIDCGateHTTP connect=300 total=300s maxbody=16M inflight=10000 proxy=http://proxy.example.com:3128
 OIDCGateLimit address=1 total=1000000
 OIDCGateTokenStore shm:256K
@@ -320,7 +320,7 @@ my @refused = (
 
     # times, sizes and numbers
     (map { ("OIDCGateClockSkew $_"
-        => qr/OIDCGateClockSkew \Q$_\E: a time is a whole number with s, m, h or d .* from 0s to 10m/) }
+        => qr/OIDCGateClockSkew \Q$_\E: a time is a whole number with s, m, h or d .* from 0s to 5m/) }
         '30ms', '-1', '1.5m', '11m', 'soon', '30S', '5w'),
     'OIDCGateSession idle=0'
         => qr/OIDCGateSession 0: a time is .* here from 1s to 366d/,
