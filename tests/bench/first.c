@@ -4,11 +4,12 @@
  * and filed in shared memory), beside the bare check of such a signature by OpenSSL. Both in turns,
  * on one thread, and the least of many turns each: the rest of the machine is not still.
  *
- *   make build/mod_oidc_gate.so
  *   gcc -O2 -D_GNU_SOURCE -Isrc -Itests/unit $(apr-1-config --includes) -o build/bench-first \
  *       tests/bench/first.c build/src/{base,gate,io,jose,oidc}/?*.o \
  *       $(pkg-config --libs libcrypto jansson libcurl) $(apr-1-config --link-ld)
- *   build/bench-first [tokens, 250] [turns, 40] [algorithm] */
+ *   build/bench-first [tokens, 250] [turns, 40] [algorithm]
+ *
+ * JSON: microseconds of CPU. `make bench` runs it. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static const struct algorithm {
 } algorithms[] = {{"RS256", "RSA", false}, {"ES256", "P-256", false}, {"EdDSA", "ED25519", true}};
 
 static int count = 250, turns = 40;
-static const char *only;
+static const char *only, *separator = "[";
 
 static double cpu(void)
 {
@@ -200,7 +201,10 @@ static void measure(apr_pool_t *p, const struct algorithm *a)
         first = least(first, judge(&g, tokens, "miss"));
         again = least(again, judge(&g, tokens, "hit"));
     }
-    printf("%-8s %10.1f %12.1f %+12.1f %12.1f\n", a->name, check, first, first - check, again);
+    printf("%s{\"algorithm\":\"%s\",\"check_us\":%.1f,\"first_us\":%.1f,\"beyond_us\":%.1f,"
+           "\"again_us\":%.1f}",
+           separator, a->name, check, first, first - check, again);
+    separator = ",\n";
 }
 
 /* On a thread that is not the first, as the workers of httpd are: malloc tells them apart. */
@@ -208,12 +212,11 @@ static void *work(void *data)
 {
     apr_pool_t *p = data;
 
-    printf("%-8s %10s %12s %12s %12s   us of CPU\n", "", "the check", "seen first", "beyond it",
-           "seen before");
     for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++) {
         if (!only || !strcmp(only, algorithms[i].name))
             measure(p, &algorithms[i]);
     }
+    printf("]\n");
     return NULL;
 }
 

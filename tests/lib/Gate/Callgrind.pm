@@ -8,8 +8,9 @@ package Gate::Callgrind;
 # there is a file for each request, and nothing else is in it.
 #
 #   my $server = Gate::Callgrind->new(dir => DIR, httpd => FILE, port => N, directives => TEXT)->start;
-#   my $cost = $server->cost(GET => '/page.txt', Cookie => 'a=b');   {instructions, allocations}: the
-#                                                      median of many, on one connection
+#   my $cost = $server->cost(GET => '/page.txt', Cookie => 'a=b');   {instructions, allocations, check}: the
+#                                                      median of many, on one connection; check: the
+#                                                      instructions of the longest check of a signature
 #   my $cost = $server->first_cost(...);               the same, each the first of its connection
 #   my $cost = $server->story_cost(3, sub { my ($client, $turn) = @_; ... });
 #                                                      of what takes three requests, asked of that client
@@ -36,6 +37,10 @@ my $DEADLINE = 120;             # seconds that anything may take; valgrind is fi
 
 my $TIMES = 9;                  # requests that are counted; their median is what counts
 my $STREAMS = 100;              # that are counted together
+my $NOT_YET = 3;                # what is remembered of a connection, is by then
+
+# How often a story is told, from the first turn on.
+sub turns { return $NOT_YET + $TIMES }
 
 sub new {
     my ($class, %with) = @_;
@@ -123,11 +128,10 @@ sub cost {
 sub story_cost {
     my ($self, $requests, $story) = @_;
     my $before = $self->settled;
-    my $not_yet = 3;                    # what is remembered, is by then
     my $client = Gate::Client->new(port => $self->{port});
-    $story->($client, $_) for 1 .. $not_yet + $TIMES;
-    $self->settled($before + 1 + $requests * ($not_yet + $TIMES));
-    return $self->median(map { my $from = $before + 1 + $requests * ($not_yet + $_ - 1); [map { $from + $_ } 1 .. $requests] } 1 .. $TIMES);
+    $story->($client, $_) for 1 .. turns();
+    $self->settled($before + 1 + $requests * turns());
+    return $self->median(map { my $from = $before + 1 + $requests * ($NOT_YET + $_ - 1); [map { $from + $_ } 1 .. $requests] } 1 .. $TIMES);
 }
 
 sub first_cost {
@@ -181,7 +185,7 @@ sub median {
 }
 sub sum {
     my ($self, @numbers) = @_;
-    my %sum = (instructions => 0, allocations => 0);
+    my %sum = (instructions => 0, allocations => 0, check => 0);
     for my $number (@numbers) {
         my $file = read_dump("$self->{dir}/cost-$self->{port}.$number");
         $sum{$_} += $file->{$_} for keys %sum;
@@ -205,22 +209,28 @@ sub settled {
 }
 
 my %ALLOCATES = map { $_ => 1 } qw(malloc calloc realloc);
+# What a library checks a signature with; one of these may call another.
+my %CHECKS = map { $_ => 1 } qw(EVP_PKEY_verify EVP_DigestVerify RSA_verify ECDSA_verify ECDSA_do_verify);
 
 sub read_dump {
     my ($file) = @_;
-    my ($allocations, $is_call, %name) = (0, 0);
+    my ($allocations, $check, $called, %name) = (0, 0, '');
     open my $in, '<', $file or die "$file: $!";
     my $total;
     while (my $line = <$in>) {
         if ($line =~ /^cfn=\((\d+)\)(?: (.*))?$/) {
             $name{$1} = $2 if defined $2;
-            $is_call = $ALLOCATES{ $name{$1} // '' };
+            $called = $name{$1} // '';
         }
         elsif ($line =~ /^fn=\((\d+)\) (.*)$/) { $name{$1} = $2 }
-        elsif ($line =~ /^calls=(\d+)/) { $allocations += $1 if $is_call }
+        elsif ($line =~ /^calls=(\d+)/) {
+            $allocations += $1 if $ALLOCATES{$called};
+            my ($all) = (<$in> // '') =~ /(\d+)$/;           # of the call, with all that it calls
+            $check = $all if $CHECKS{$called} && $all > $check;
+        }
         elsif ($line =~ /^(?:totals|summary): (\d+)/) { $total = $1 }
     }
-    return { instructions => $total // die("$file: no total\n"), allocations => $allocations };
+    return { instructions => $total // die("$file: no total\n"), allocations => $allocations, check => $check };
 }
 
 sub stop {
