@@ -113,9 +113,13 @@ bool gate_base64url_decode(apr_pool_t *p, gate_span text, gate_span *bytes)
 
 bool gate_base64url_is(gate_span text)
 {
+    const unsigned char *values = url_safe.values, *at = (const unsigned char *)text.ptr;
     unsigned all = IS_LETTER;
-    for (size_t i = 0; i < text.len; i++)
-        all &= url_safe.values[(unsigned char)text.ptr[i]];
+    size_t i = 0;
+    for (; text.len - i >= 4; i += 4)
+        all &= values[at[i]] & values[at[i + 1]] & values[at[i + 2]] & values[at[i + 3]];
+    for (; i < text.len; i++)
+        all &= values[at[i]];
     return all != 0;
 }
 

@@ -8,15 +8,19 @@
 #include "base/json.h"
 #include "base/seal.h"
 
-#define ALIGNED_TO 16
+#define ALIGNED_TO 8           /* as pools do */
 #define MOST_AHEAD (64 * 1024) /* bytes that are taken from a pool before anybody asks for them */
+
+/* One piece of a pool; what is lent of it is behind this. */
+typedef struct piece {
+    char *at, *end;
+} piece;
 
 /* What a thread is lent. */
 static __thread struct loan {
     apr_pool_t *pool; /* NULL: nothing */
-    char *at;
-    size_t left;
-    size_t next; /* the size of the next piece of the pool */
+    piece *now;
+    size_t next; /* the size of the next piece */
 } loan;
 
 static json_malloc_t given_malloc;
@@ -30,35 +34,47 @@ static void end_without_memory(void)
     abort();
 }
 
-static void take_piece(size_t size)
+/* As much of it as was ever used. */
+static apr_status_t wipe_piece(void *data)
 {
-    loan.left = size > loan.next ? size : loan.next;
-    loan.at = apr_palloc(loan.pool, loan.left);
-    if (!loan.at)
-        end_without_memory();
-    gate_wipe_with(loan.pool, (gate_span){loan.at, loan.left});
-    if (loan.next < MOST_AHEAD)
-        loan.next *= 2;
+    piece *used = data;
+
+    gate_wipe(used + 1, (size_t)(used->at - (char *)(used + 1)));
+    return APR_SUCCESS;
 }
 
-static void *lend(size_t size)
+static void take_piece(struct loan *l, size_t size)
+{
+    const size_t room = size > l->next ? size : l->next;
+
+    l->now = apr_palloc(l->pool, sizeof *l->now + room);
+    if (!l->now)
+        end_without_memory();
+    l->now->at = (char *)(l->now + 1);
+    l->now->end = l->now->at + room;
+    apr_pool_cleanup_register(l->pool, l->now, wipe_piece, apr_pool_cleanup_null);
+    if (l->next < MOST_AHEAD)
+        l->next *= 2;
+}
+
+static void *lend(struct loan *l, size_t size)
 {
     char *lent;
 
     if (size > (size_t)PTRDIFF_MAX)
         end_without_memory();
     size = (size + ALIGNED_TO - 1) & ~(size_t)(ALIGNED_TO - 1);
-    if (size > loan.left)
-        take_piece(size);
-    lent = loan.at;
-    loan.at += size;
-    loan.left -= size;
+    if (!l->now || size > (size_t)(l->now->end - l->now->at))
+        take_piece(l, size);
+    lent = l->now->at;
+    l->now->at += size;
     return lent;
 }
 
 static void *malloc_or_end(size_t size)
 {
-    void *made = loan.pool ? lend(size) : given_malloc(size);
+    struct loan *l = &loan;
+    void *made = l->pool ? lend(l, size) : given_malloc(size);
 
     if (!made)
         end_without_memory();

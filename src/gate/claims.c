@@ -315,6 +315,24 @@ static int compare_entries(const void *a_, const void *b_)
     return (int)(a->count != 0) - (int)(b->count != 0);
 }
 
+/* A person's claims are few: each finds its place among those before it. */
+#define FEW_ENTRIES 64
+
+static void sort_entries(struct entry *entries, uint32_t count)
+{
+    if (count > FEW_ENTRIES) {
+        qsort(entries, count, sizeof *entries, compare_entries);
+        return;
+    }
+    for (uint32_t i = 1; i < count; i++) {
+        const struct entry entry = entries[i];
+        uint32_t at = i;
+        for (; at > 0 && compare_entries(&entries[at - 1], &entry) > 0; at--)
+            entries[at] = entries[at - 1];
+        entries[at] = entry;
+    }
+}
+
 static gate_span assemble(apr_pool_t *p, const maker *m, gate_identity *head)
 {
     const size_t size = size_of(m);
@@ -322,7 +340,7 @@ static gate_span assemble(apr_pool_t *p, const maker *m, gate_identity *head)
     head->entries = (uint32_t)m->entries->nelts;
     head->values = (uint32_t)m->values->nelts;
     head->text_bytes = (uint32_t)m->texts.len;
-    qsort(m->entries->elts, head->entries, sizeof(struct entry), compare_entries);
+    sort_entries((struct entry *)(void *)m->entries->elts, head->entries);
 
     char *record = apr_palloc(p, size);
     char *to = append(record, head, sizeof *head);

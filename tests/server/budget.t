@@ -100,6 +100,19 @@ row 'a hit costs no more than it may' => sub {
     }
 };
 
+# Beside the check of the signature, which is the library's own: how long that is depends on the processor.
+row 'a token seen first costs its signature, and no more than it may' => sub {
+    for my $line (['RS256', 0], ['ES256', 0], ['EdDSA', 0]) {
+        my ($alg, $most) = @$line;
+        my @tokens = map { $op->mint(user => 'p20', claims => $person{p20}, alg => $alg) } 1 .. 2 * Gate::Callgrind::turns();
+        my ($with, $without) = map { $_->story_cost(1, sub { Gate::Callgrind::ask($_[0], @request, bearer(shift @tokens)) }) } $guarded, $plain;
+        my $beyond = $with->{instructions} - $without->{instructions} - $with->{check};
+        cmp_ok $with->{check}, '>', 20_000, "$alg: it is checked";
+        cmp_ok $beyond, '<=', $most, "$alg: instructions beyond that";
+        note sprintf '%-40s %7d instructions beyond the check, which takes %d', "a token seen first, $alg", $beyond, $with->{check};
+    }
+};
+
 # What is remembered is copied, and callgrind counts each byte of what is longer than a page.
 row 'and grows no faster than the list of groups' => sub {
     my (%new_cost, %cost);
