@@ -24,6 +24,7 @@
 #define SECRET_MAX  64
 #define BLOCK_BYTES 64                 /* of SHA-256 */
 #define MAX_BYTES   (64 * 1024 * 1024) /* of one part; OpenSSL counts in int */
+#define MOST_NONCES 32
 
 /* Looking an algorithm up costs more than sealing a small record with it, so it is done once. The
  * handles stay until the process ends: a library that is unloaded has no safe moment to give them
@@ -49,6 +50,8 @@ typedef struct tools {
     gate_key macs_with;
     folder for_places, for_folds;
     gate_key fills_up; /* a place's key, made of the same as what for_places folds with */
+    unsigned char nonces[MOST_NONCES][NONCE_BYTES]; /* no secrets, but each for one box only */
+    int nonces_left;
 } tools;
 static __thread tools *own_tools;
 static pthread_key_t tools_of_thread; /* gives them back when the thread ends */
@@ -65,6 +68,13 @@ static void give_back(void *data)
     EVP_CIPHER_CTX_free(t->for_places.cipher);
     EVP_CIPHER_CTX_free(t->for_folds.cipher);
     OPENSSL_clear_free(t, sizeof *t);
+}
+
+/* In a new process, which must not use what its parent will use as well. */
+static void forget_nonces(void)
+{
+    if (own_tools)
+        own_tools->nonces_left = 0;
 }
 
 static void fetch_algorithms(void)
@@ -84,7 +94,8 @@ static void fetch_algorithms(void)
         EVP_MAC_CTX_free(hmac_model);
         hmac_model = NULL;
     }
-    has_key = pthread_key_create(&tools_of_thread, give_back) == 0;
+    has_key = pthread_key_create(&tools_of_thread, give_back) == 0 &&
+              pthread_atfork(NULL, NULL, forget_nonces) == 0;
 }
 
 static bool have_algorithms(void)
@@ -361,6 +372,21 @@ void gate_place_beside(gate_digest *beside, const gate_digest *where, const char
         beside->bytes[HALF + i] ^= (unsigned char)purpose[i];
 }
 
+/* Random, as each nonce of a box is; but OpenSSL's generator is asked for many at once, which costs
+ * hardly more than asking for one. */
+static bool draw_nonce(tools *t, gate_random_fn *random, unsigned char *nonce)
+{
+    if (random != gate_random_bytes)
+        return random(nonce, NONCE_BYTES);
+    if (!t->nonces_left) {
+        if (!random(t->nonces, sizeof t->nonces))
+            return false;
+        t->nonces_left = MOST_NONCES;
+    }
+    memcpy(nonce, t->nonces[--t->nonces_left], NONCE_BYTES);
+    return true;
+}
+
 bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate_span context,
                    gate_span plain, gate_random_fn *random, gate_span *box)
 {
@@ -369,11 +395,11 @@ bool gate_box_seal(apr_pool_t *p, const gate_key *key, const char *purpose, gate
         return false;
     unsigned char *out = apr_palloc(p, plain.len + GATE_BOX_OVERHEAD);
     unsigned char *body = out + NONCE_BYTES, *tag = body + plain.len;
-    if (!random(out, NONCE_BYTES))
+    tools *t = tools_here();
+    if (!t || !draw_nonce(t, random, out))
         return false;
-    const tools *t = tools_here();
-    EVP_CIPHER_CTX *cipher = t ? t->sealer : NULL;
-    if (!cipher || EVP_EncryptInit_ex2(cipher, NULL, key->bytes, out, NULL) != 1 ||
+    EVP_CIPHER_CTX *cipher = t->sealer;
+    if (EVP_EncryptInit_ex2(cipher, NULL, key->bytes, out, NULL) != 1 ||
         !bind_to(cipher, purpose, context) ||
         EVP_EncryptUpdate(cipher, body, &done, bytes_of(plain), (int)plain.len) != 1 ||
         EVP_EncryptFinal_ex(cipher, body + done, &rest) != 1 ||

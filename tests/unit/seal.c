@@ -4,6 +4,9 @@
 
 #include "tap.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <apr_general.h>
 #include <apr_strings.h>
 #include <openssl/err.h>
@@ -127,6 +130,50 @@ static void binding(apr_pool_t *p)
     for (size_t i = 0; i < COUNT(wrong); i++)
         ok(!gate_box_open(p, &key, wrong[i].purpose, gate_span_of(wrong[i].context), box, &opened),
            "purpose '%s' and context '%s' fail", wrong[i].purpose, wrong[i].context);
+}
+
+enum { NONCE = 12, BOXES = 100 };
+
+static bool draws(apr_pool_t *p, char nonce[NONCE])
+{
+    const gate_key key = key_of("nonces");
+    gate_span box;
+    if (!gate_box_seal(p, &key, "t", GATE_SPAN("c"), gate_span_of(plain_text), gate_random_bytes,
+                       &box))
+        return false;
+    memcpy(nonce, box.ptr, NONCE);
+    return true;
+}
+
+/* AES-GCM with a nonce that was used before is broken: no two boxes of any process may share one,
+ * and least of all those of a parent and its child. */
+static void nonces(apr_pool_t *p)
+{
+    char drawn[2 * BOXES][NONCE];
+    int to[2], failed = 0, same = 0;
+    for (int i = 0; i < BOXES; i++)
+        failed += !draws(p, drawn[i]);
+    if (!ok(pipe(to) == 0, "a pipe"))
+        return;
+    const pid_t child = fork();
+    for (int i = BOXES; i < 2 * BOXES; i++)
+        failed += !draws(p, drawn[i]);
+    if (child == 0)
+        _exit(failed || write(to[1], drawn + BOXES, BOXES * NONCE) != BOXES * NONCE);
+    char of_child[BOXES][NONCE];
+    int status = 1;
+    close(to[1]);
+    ok(child > 0 && read(to[0], of_child, sizeof of_child) == (ssize_t)sizeof of_child &&
+           waitpid(child, &status, 0) == child && status == 0 && !failed,
+       "parent and child each seal");
+    close(to[0]);
+    for (int i = 0; i < 2 * BOXES; i++) {
+        for (int j = 0; j < i; j++)
+            same += !memcmp(drawn[i], drawn[j], NONCE);
+        for (int j = 0; j < BOXES; j++)
+            same += !memcmp(drawn[i], of_child[j], NONCE);
+    }
+    ok(same == 0, "and no two boxes have the same nonce");
 }
 
 static void no_randomness(apr_pool_t *p)
@@ -362,6 +409,7 @@ int main(void)
     known_box(p);
     tampering(p);
     binding(p);
+    nonces(p);
     no_randomness(p);
     digests(p);
     places(p);
