@@ -216,7 +216,10 @@ static void *use(void *data)
         dice = dice * 1103515245u + 12345u;
         const unsigned who = dice >> 16 & 0xffff, len = 100 + who % NAMES;
         memset(block, (int)(1 + who % NAMES), len);
-        n = gate_shelf_name_of(shelf, &(gate_span){block, 1}, 1);
+        if (!gate_shelf_name_of(shelf, &n, &(gate_span){block, 1}, 1)) {
+            wrong++;
+            continue;
+        }
         if (i % 3 == 0)
             gate_shelf_put(shelf, &n, NOW, (gate_span){block, len});
         else if (i % 97 == 0)
