@@ -283,6 +283,7 @@ typedef struct gate_decision {
     const char *cookies[GATE_MAX_COOKIES]; /* values of Set-Cookie */
     int cookie_count;
     int retry_after;            /* seconds; 0: not said */
+    const gate_settings *signed_in_at; /* a login is finished: whose it was; else NULL */
     const char *return_to;      /* the page on this host that a login was begun for, or NULL */
     const char *provider_error; /* the registered code with which the provider ended it, or NULL */
     const char *cache;          /* "hit", "miss", "shared", "stale", "off" or NULL: for the log */

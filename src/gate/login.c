@@ -390,6 +390,7 @@ static gate_decision sign_in(landing *l)
     decision.known = true;
     decision.method = GATE_METHOD_CODE;
     decision.identity = gate_identity_open(identity);
+    decision.signed_in_at = l->s;
     gate_add_cookie(&decision, cookie);
     return decision;
 }

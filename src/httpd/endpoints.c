@@ -171,6 +171,8 @@ static int callback(gate_visit *v)
     if (is_posted && !__atomic_load_n(&v->site->takes_posts, __ATOMIC_ACQUIRE))
         return gate_visit_answer(v, gate_visit_refuse_method(v, GATE_GET_ONLY));
     decision = gate_login_finish(&v->q, v->site, v->w, is_posted ? gate_visit_form(v->r) : query);
+    if (decision.signed_in_at)
+        v->state->user = gate_user_of(v->q.pool, decision.signed_in_at, decision.identity);
     return decision.known && !strcmp(v->site->samesite, "Strict") ? lead_on(v, &decision)
                                                                   : gate_visit_answer(v, decision);
 }

@@ -103,6 +103,7 @@ row '2.2 and 2.3 she signs in, lands on exactly the page that she wanted, and th
     is $backend->last->{target}, '/x?a=1&b=%20', 'the address has not changed on the way';
     upstream_is 1;
     calls_are $op, '';
+    log_like qr/login status=302 reason=ok method=code user=alice-sub /, 'the log says who signed in';
     ok until_true(sub { slurp(Apache::Test::vars('t_logs') . '/access_log') =~ m{GET /app/x 200 user=alice-sub} }), 'the access log knows her';
 };
 

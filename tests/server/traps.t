@@ -753,10 +753,6 @@ row 'T-41 a websocket is asked for its credential, and never sent away to sign i
     expect_log qr/deny status=401/;
 };
 
-row "T-44 a backend's connection is used for several people" => sub {
-    plan skip_all => 'the gate does not change how mod_proxy keeps connections; backends that sign in a connection (NTLM) need proxy-nokeepalive';
-};
-
 =httpd
 
 Alias /author @docs@/traps/author

@@ -209,6 +209,51 @@ static void test_times(void)
     is(find_as(s), "session_expired", "and no second longer");
 }
 
+/* Seconds in which a clock is set forward or back while somebody is signed in, and what becomes of
+ * the session. It is never good for longer than it was, and a clock that is set back signs nobody
+ * out. */
+static void test_clock_is_set(void)
+{
+    static const struct {
+        apr_int64_t by;
+        const char *becomes;
+    } jumps[] = {
+        {-60, "ok"},
+        {-3600, "ok"},
+        {-10 * 365 * 86400LL, "ok"},
+        {1799, "ok"},
+        {3600, "session_expired"},
+        {10 * 365 * 86400LL, "session_expired"},
+    };
+
+    for (size_t i = 0; i < sizeof jumps / sizeof *jumps; i++) {
+        gate_settings *s = world_begin();
+
+        create(s, NULL);
+        the.now_ms += jumps[i].by * 1000;
+        is(find_as(s), jumps[i].becomes, "the clock is set by %" APR_INT64_T_FMT " s", jumps[i].by);
+        the.now_ms = (WORLD_START + 8 * 3600) * 1000;
+        is(find_as(s), "session_expired", "... and at its end it is over all the same");
+    }
+}
+
+/* 2038-01-19, 2106-02-07, and a day in 2200. */
+static void test_late_years(void)
+{
+    static const apr_int64_t moments[] = {2147483647LL, 4294967295LL, 7258118400LL};
+
+    for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+        gate_settings *s = world_begin();
+
+        the.now_ms = (moments[i] - 10) * 1000;
+        create(s, NULL);
+        world_wait(20);
+        is(find_as(s), "ok", "a session over the second %" APR_INT64_T_FMT, moments[i]);
+        world_wait(1800);
+        is(find_as(s), "session_expired", "... is idle in its time");
+    }
+}
+
 static void test_stricter_place(void)
 {
     gate_settings *s = world_begin();
@@ -325,6 +370,8 @@ int main(void)
     test_another_record();
     test_damaged_record();
     test_times();
+    test_clock_is_set();
+    test_late_years();
     test_stricter_place();
     test_until_id_token();
     test_end();
