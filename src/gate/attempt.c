@@ -104,6 +104,7 @@ static int slot_of(gate_span name, const gate_site *site)
     if (name.len != len + 1 || memcmp(name.ptr, site->cookie, family) != 0 ||
         memcmp(name.ptr + family, mark, strlen(mark)) != 0)
         return -1;
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the NUL behind the digits is none. */
     digit = memchr(digits, name.ptr[len], GATE_ATTEMPT_SLOTS);
     return digit ? (int)(digit - digits) : -1;
 }

@@ -31,8 +31,8 @@ struct gate_provider {
     gate_provider_options options;
     gate_digest fingerprint;
     gate_breaker breakers[GATE_CALL_KINDS]; /* of each endpoint, and of discovery */
-    gate_metadata configured; /* discovery off: all there is */
-    const gate_jwks *given;   /* keys that the configuration has; NULL: they are fetched */
+    gate_metadata configured;               /* discovery off: all there is */
+    const gate_jwks *given; /* keys that the configuration has; NULL: they are fetched */
     apr_thread_mutex_t *mutex;
     document *current[DOCUMENT_KINDS];
     apr_uint32_t looked[DOCUMENT_KINDS]; /* seconds: when it last looked for a newer one */
@@ -373,7 +373,7 @@ static gate_reason ask_for_keys(search *s, gate_looked_up *found)
 
 static gate_reason fetch(search *s)
 {
-    gate_looked_up found;
+    gate_looked_up found = {.in_vain = ""};
     document *made;
     gate_reason reason =
         s->kind == METADATA

@@ -369,7 +369,7 @@ static apr_status_t run(apr_pool_t *p, char *const *words, char *bytes, apr_size
 
 static const char *read_command(const gate_line *line, const char *command, const char **secret)
 {
-    char bytes[MAX_SECRET_BYTES + 1], text[128];
+    char bytes[MAX_SECRET_BYTES + 1];
     char **words;
     apr_size_t len = 0;
     int ended_with = 0;
@@ -380,8 +380,7 @@ static const char *read_command(const gate_line *line, const char *command, cons
         return gate_complain(line, NULL, "exec: takes a command, in quotes where it has arguments");
     status = run(line->pool, words, bytes, &len, &ended_with);
     if (status != APR_SUCCESS)
-        problem = gate_complain(line, NULL, "%s cannot be run: %s", words[0],
-                                apr_strerror(status, text, sizeof text));
+        problem = gate_complain(line, NULL, "%s cannot be run: %pm", words[0], &status);
     else if (ended_with)
         problem = gate_complain(line, NULL,
                                 "%s failed with %s %d, so what it printed is no secret; run it by "
@@ -449,7 +448,7 @@ const char *gate_read_proxy_auth(gate_line *line, const gate_slot *slot, const c
 const char *gate_read_key_file(gate_line *line, const gate_slot *slot, const char *word)
 {
     gate_secret_keys *keys = place(line, slot);
-    const char *key, *problem;
+    const char *key = "", *problem;
 
     if (strncasecmp(word, "file:", 5))
         return gate_complain(line, NULL, "a key is given as file:PATH, never by itself");
