@@ -34,11 +34,19 @@ my $guarded = Gate::Callgrind->new(%all, port => port(), gate => $vars->{module}
 OIDCGateIssuer       @{[$op->issuer]}
 OIDCGateClientID     c-web
 OIDCGateClientSecret file:$vars->{stage}/secrets/c-web
+OIDCGateLimit        address=100000 total=100000
 <Location /page.txt>
     AuthType OIDCGate
     Require claim groups:team-011
     OIDCGateMethods  code bearer
     OIDCGateAudience api://default
+    $headers
+</Location>
+<Location /asked.txt>
+    AuthType OIDCGate
+    Require claim groups:team-011
+    OIDCGateMethods introspection
+    OIDCGateCache   introspection=0
     $headers
 </Location>
 CONF
@@ -110,6 +118,24 @@ row 'a token seen first costs its signature, and no more than it may' => sub {
         cmp_ok $with->{check}, '>', 20_000, "$alg: it is checked";
         cmp_ok $beyond, '<=', $most, "$alg: instructions beyond that";
         note sprintf '%-40s %7d instructions beyond the check, which takes %d', "a token seen first, $alg", $beyond, $with->{check};
+    }
+};
+
+# Each asks anew: a token that nobody has seen, and a whole login with its three requests.
+my $provider = Gate::Client->new(port => port('op'));
+my @stories = (
+    # what                          requests  what is done                                                               instructions
+    ['an introspection, not cached',       1, sub { Gate::Callgrind::ask($_[0], GET => '/asked.txt', @request[2 .. $#request],
+                                                                         bearer($op->mint(kind => 'opaque', user => 'p20', claims => $person{p20}))) }, 140_500],
+    ['a login, start to session',          3, sub { Gate::Callgrind::ask($_[0], @request, Cookie => $_[0]->sign_in('/page.txt', $provider, 'p20')) },   1_135_500],
+);
+row 'asking the provider costs no more than it may' => sub {
+    my $page = $plain->cost(@request)->{instructions};
+    for my $line (@stories) {
+        my ($what, $requests, $story, $most) = @$line;
+        my $beside = $guarded->story_cost($requests, $story)->{instructions} - $requests * $page;
+        cmp_ok $beside, '<=', $most, "$what: instructions";
+        note sprintf '%-40s %7d instructions', $what, $beside;
     }
 };
 
