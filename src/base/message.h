@@ -14,7 +14,8 @@ typedef struct gate_question {
     const char *accept;        /* what the answer should be: "application/json" */
     const char *authorization; /* value of the header of that name, or NULL */
     gate_form *form;
-    int counted_as; /* the number under which the call is counted */
+    int counted_as;  /* the number under which the call is counted */
+    bool wants_date; /* the answer's date is read */
 } gate_question;
 
 /* What came back, headers and body whole. Only the members that anybody reads. */
@@ -23,7 +24,7 @@ typedef struct gate_answer {
     const char *content_type; /* without parameters, lower case; "" where none was sent */
     apr_int64_t retry_after;  /* seconds; -1 where not said */
     gate_span body;
-    apr_int64_t date;         /* seconds since 1970, by the clock there; 0 where not said */
+    apr_int64_t date;         /* seconds since 1970, by the clock there; 0 where not said, or not wanted */
 } gate_answer;
 
 #endif

@@ -66,8 +66,11 @@ static bool uses(const probe *b, gate_method method)
 static gate_reason ask(const probe *b, const gate_question *question, gate_answer *answer,
                        const char **detail)
 {
+    gate_question dated = *question;
+
+    dated.wants_date = true;
     *detail = NULL;
-    return b->w->fetch(b->w->fetch_context, b->pool, question, &b->options->limits, answer, detail);
+    return b->w->fetch(b->w->fetch_context, b->pool, &dated, &b->options->limits, answer, detail);
 }
 
 /* --- what it says of itself --- */

@@ -14,11 +14,17 @@
  * section 9.2.2 allows that for a GET; a POST may have used up a code or a refresh token, so it
  * goes out again only where not a byte of it had left (see permit_sending). To make that case rare,
  * a connection is used again only well within what the peer promises in "Keep-Alive: timeout=", or
- * within KEEP_SECONDS where it promises nothing. */
+ * within KEEP_SECONDS where it promises nothing. And none is used for longer than
+ * LIFETIME_SECONDS, however busy: so that another address of the provider is noticed.
+ *
+ * What one handle is kept for says all that is set for good: a question sets its address, its
+ * headers and its form, and no more. */
 #include "io/fetch.h"
 
 #include <malloc.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include <apr_lib.h>
 #include <apr_strings.h>
@@ -31,10 +37,13 @@
 
 #define IDLE_HANDLES_MAX     64
 #define IDLE_HANDLE_SECONDS  120 /* then its sockets and certificates are given back */
-#define CONNECTIONS_MAX      4L  /* of one handle: one origin, rarely two */
+#define CONNECTIONS_MAX      1L  /* of one handle */
 #define KEEP_SECONDS         15
 #define KEEP_SECONDS_MAX     60
+#define LIFETIME_SECONDS     300L
 #define HEADERS_MAX_BYTES    (64 * 1024) /* of one answer, interim answers and trailers counted */
+#define SEND_BYTES           (16 * 1024L) /* libcurl takes no less, */
+#define RECEIVE_BYTES        (4 * 1024L)  /* and both are made, and wiped, for each question */
 #define BUFFER_FIRST_BYTES   (16 * 1024)
 #define BUFFER_KEPT_BYTES    (64 * 1024)
 #define CONTENT_TYPE_MAX     128
@@ -45,8 +54,11 @@
 
 typedef struct handle {
     CURL *curl;
-    char *kept_for; /* the origin and the certificates that it is good for */
+    struct transfer *carries; /* what libcurl's callbacks are about */
+    char message[CURL_ERROR_SIZE];
+    char *kept_for; /* where it leads, and how */
     apr_time_t idle_since;
+    curl_socket_t socket; /* of its connection; CURL_SOCKET_BAD: it has none */
     long keep_seconds; /* how long its connection may sit idle and still carry a question */
     char *buffer;      /* the answer's body, while it comes in */
     apr_size_t room;
@@ -58,7 +70,7 @@ struct gate_fetcher {
     int count;
 };
 
-/* One question on its way; libcurl's callbacks are given this. */
+/* One question on its way. */
 typedef struct transfer {
     handle *by;
     const gate_question *question;
@@ -69,7 +81,6 @@ typedef struct transfer {
     const char *refusal; /* why a callback broke the transfer off; NULL: none did */
     int sendings;        /* how often the request went out, or was about to */
     long sent_before;    /* bytes that were out before the first of them: a proxy's CONNECT */
-    char message[CURL_ERROR_SIZE];
 } transfer;
 
 /* realloc(), but that what it leaves behind is wiped. */
@@ -99,8 +110,8 @@ apr_status_t gate_fetch_setup(void)
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *data)
 {
-    transfer *t = data;
-    handle *h = t->by;
+    handle *h = data;
+    transfer *t = h->carries;
     apr_size_t len = size * count;
     if (len > t->limits->max_body - t->body_bytes) {
         t->refusal = "the answer is larger than OIDCGateHTTP maxbody=";
@@ -159,7 +170,7 @@ static apr_int64_t read_date(gate_span text)
 
 static size_t take_header(char *bytes, size_t size, size_t count, void *data)
 {
-    transfer *t = data;
+    transfer *t = ((const handle *)data)->carries;
     gate_span line = {bytes, size * count};
     t->header_bytes += line.len;
     if (t->header_bytes > HEADERS_MAX_BYTES) {
@@ -180,7 +191,7 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *data)
         return size * count;
     if (gate_span_equal_nocase(name, GATE_SPAN("keep-alive")))
         note_keep_alive(t->by, line);
-    else if (gate_span_equal_nocase(name, GATE_SPAN("date")))
+    else if (t->question->wants_date && gate_span_equal_nocase(name, GATE_SPAN("date")))
         t->date = read_date(gate_span_trim(line));
     return size * count;
 }
@@ -188,7 +199,7 @@ static size_t take_header(char *bytes, size_t size, size_t count, void *data)
 /* Called whenever libcurl is about to send the request, so also before it sends it again. */
 static int permit_sending(void *data, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
-    transfer *t = data;
+    transfer *t = ((const handle *)data)->carries;
     long sent = 0;
     if (curl_easy_getinfo(t->by->curl, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK)
         return CURL_PREREQFUNC_ABORT;
@@ -226,6 +237,9 @@ static const struct {
     {CURLOPT_SUPPRESS_CONNECT_HEADERS, 1},
     {CURLOPT_TCP_KEEPALIVE, 1},
     {CURLOPT_MAXCONNECTS, CONNECTIONS_MAX},
+    {CURLOPT_MAXLIFETIME_CONN, LIFETIME_SECONDS},
+    {CURLOPT_UPLOAD_BUFFERSIZE, SEND_BYTES},
+    {CURLOPT_BUFFERSIZE, RECEIVE_BYTES},
     {CURLOPT_NOPROGRESS, 1},
 };
 
@@ -245,9 +259,42 @@ static bool configure(CURL *curl)
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (curl_easy_setopt(curl, texts[i].option, texts[i].value) != CURLE_OK)
             return false;
-    return curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, permit_sending) == CURLE_OK;
+    return true;
+}
+
+static bool set_callbacks(handle *h)
+{
+    return curl_easy_setopt(h->curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(h->curl, CURLOPT_WRITEDATA, h) == CURLE_OK &&
+           curl_easy_setopt(h->curl, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+           curl_easy_setopt(h->curl, CURLOPT_HEADERDATA, h) == CURLE_OK &&
+           curl_easy_setopt(h->curl, CURLOPT_PREREQFUNCTION, permit_sending) == CURLE_OK &&
+           curl_easy_setopt(h->curl, CURLOPT_PREREQDATA, h) == CURLE_OK &&
+           curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, h->message) == CURLE_OK;
+}
+
+static long at_least_one(int ms)
+{
+    return ms > 0 ? ms : 1; /* to libcurl, 0 means for ever */
+}
+
+static bool set_bounds(CURL *curl, const gate_fetch_limits *limits)
+{
+    return curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, at_least_one(limits->connect_ms)) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, at_least_one(limits->total_ms)) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)limits->max_body) ==
+               CURLE_OK;
+}
+
+static bool set_way(CURL *curl, const gate_fetch_limits *limits)
+{
+    return curl_easy_setopt(curl, CURLOPT_SSLCERT, limits->client_cert) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SSLKEY, limits->client_key) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_PROXY, limits->proxy ? limits->proxy : "") == CURLE_OK &&
+           /* NULL would mean the environment's. */
+           curl_easy_setopt(curl, CURLOPT_NOPROXY, limits->no_proxy ? limits->no_proxy : "") ==
+               CURLE_OK;
 }
 
 /* A file of certificates takes the place of the system's: the directory that libcurl knows as well
@@ -267,19 +314,21 @@ static void destroy(handle *h)
     if (h->curl)
         curl_easy_cleanup(h->curl);
     free(h->buffer);
-    free(h->kept_for);
+    gate_wipe_and_free(h->kept_for);
     free(h);
 }
 
-static handle *create(const char *purpose, const char *ca_file)
+static handle *create(const char *purpose, const gate_fetch_limits *limits)
 {
     handle *h = calloc(1, sizeof *h);
     if (!h)
         return NULL;
     h->keep_seconds = KEEP_SECONDS;
+    h->socket = CURL_SOCKET_BAD;
     h->kept_for = strdup(purpose);
     h->curl = curl_easy_init();
-    if (h->kept_for && h->curl && configure(h->curl) && trust(h->curl, ca_file))
+    if (h->kept_for && h->curl && configure(h->curl) && set_way(h->curl, limits) &&
+        trust(h->curl, limits->ca_file) && set_callbacks(h))
         return h;
     destroy(h);
     return NULL;
@@ -313,7 +362,8 @@ static handle *remove_idle(gate_fetcher *fetcher, int at)
 
 /* Of the handles for that purpose, the one that came back last: its connection is the least likely
  * to be closed. */
-static handle *borrow(gate_fetcher *fetcher, const char *purpose, const char *ca_file)
+static handle *borrow(gate_fetcher *fetcher, const char *purpose,
+                      const gate_fetch_limits *limits)
 {
     handle *found = NULL;
     apr_thread_mutex_lock(fetcher->lock);
@@ -321,7 +371,24 @@ static handle *borrow(gate_fetcher *fetcher, const char *purpose, const char *ca
         if (strcmp(fetcher->idle[i]->kept_for, purpose) == 0)
             found = remove_idle(fetcher, i);
     apr_thread_mutex_unlock(fetcher->lock);
-    return found ? found : create(purpose, ca_file);
+    return found ? found : create(purpose, limits);
+}
+
+/* All that a handle depends on. */
+static const char *purpose_of(apr_pool_t *p, const char *origin, const gate_fetch_limits *limits)
+{
+    const char *const with[] = {
+        limits->ca_file,  limits->proxy,       limits->proxy_credentials,
+        limits->no_proxy, limits->client_cert, limits->client_key,
+    };
+    const char *said[sizeof with / sizeof *with];
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++)
+        said[i] = with[i] ? with[i] : "";
+    const char *purpose = apr_pstrcat(p, origin, "\n", said[0], "\n", said[1], "\n", said[2],
+                                      "\n", said[3], "\n", said[4], "\n", said[5], NULL);
+    if (limits->proxy_credentials)
+        gate_wipe_with(p, gate_span_of(purpose));
+    return purpose;
 }
 
 /* One that came back makes room for itself and, by the way, ends the one that has been idle for too
@@ -342,33 +409,6 @@ static void give_back(gate_fetcher *fetcher, handle *h)
 
 /* ---- one request ---- */
 
-static long at_least_one(int ms)
-{
-    return ms > 0 ? ms : 1; /* to libcurl, 0 means for ever */
-}
-
-/* The header is for the proxy alone: libcurl sends it with CONNECT, or where the proxy itself is
- * asked, and to no server. As a user and password of its own it would percent-decode them. */
-static bool set_proxy(CURL *curl, const gate_fetch_limits *limits, struct curl_slist *headers)
-{
-    return curl_easy_setopt(curl, CURLOPT_PROXY, limits->proxy ? limits->proxy : "") == CURLE_OK &&
-           /* NULL would mean the environment's. */
-           curl_easy_setopt(curl, CURLOPT_NOPROXY, limits->no_proxy ? limits->no_proxy : "") ==
-               CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROXYHEADER, headers->data ? headers : NULL) == CURLE_OK;
-}
-
-static bool set_limits(CURL *curl, const gate_fetch_limits *limits)
-{
-    return curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, at_least_one(limits->connect_ms)) ==
-               CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, at_least_one(limits->total_ms)) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)limits->max_body) ==
-               CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_SSLCERT, limits->client_cert) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_SSLKEY, limits->client_key) == CURLE_OK;
-}
-
 static bool set_method(CURL *curl, const gate_question *question)
 {
     if (!question->form)
@@ -381,18 +421,17 @@ static bool set_method(CURL *curl, const gate_question *question)
            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text) == CURLE_OK;
 }
 
-static bool prepare(transfer *t, struct curl_slist *headers, struct curl_slist *proxy_headers)
+/* The header of the proxy is for it alone: libcurl sends it with CONNECT, or where the proxy itself
+ * is asked, and to no server. As a user and password of its own it would percent-decode them. */
+static bool prepare(transfer *t, struct curl_slist *headers, struct curl_slist *proxy_header)
 {
     CURL *curl = t->by->curl;
-    return set_limits(curl, t->limits) && set_proxy(curl, t->limits, proxy_headers) &&
-           set_method(curl, t->question) &&
+    return set_bounds(curl, t->limits) && set_method(curl, t->question) &&
            curl_easy_setopt(curl, CURLOPT_URL, t->question->url) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, t->by->keep_seconds) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->message) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, t) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_HEADERDATA, t) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PREREQDATA, t) == CURLE_OK;
+           curl_easy_setopt(curl, CURLOPT_PROXYHEADER, proxy_header->data ? proxy_header : NULL) ==
+               CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, t->by->keep_seconds) == CURLE_OK;
 }
 
 /* What failed before there was a peer to talk to. Everything that is not listed is the peer's
@@ -477,7 +516,9 @@ static void forget(handle *h, apr_size_t body_bytes)
     curl_easy_setopt(h->curl, CURLOPT_POSTFIELDS, NULL);
     curl_easy_setopt(h->curl, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(h->curl, CURLOPT_PROXYHEADER, NULL);
-    curl_easy_setopt(h->curl, CURLOPT_ERRORBUFFER, NULL);
+    h->carries = NULL;
+    if (curl_easy_getinfo(h->curl, CURLINFO_ACTIVESOCKET, &h->socket) != CURLE_OK)
+        h->socket = CURL_SOCKET_BAD;
 }
 
 /* "https://id.example.com/token: Connection refused": never the query, which may have a secret. */
@@ -496,6 +537,16 @@ static void wipe_line(const struct curl_slist *line)
 {
     if (line->data)
         gate_wipe(line->data, strlen(line->data));
+}
+
+/* What comes in while nobody has asked is at best the peer's farewell, at worst another answer,
+ * which libcurl would take for that to the next question. So nothing more is to come that way:
+ * libcurl sees that, and connects anew. */
+static void hang_up_if_unquiet(const handle *h)
+{
+    struct pollfd socket = {.fd = h->socket, .events = POLLIN};
+    if (h->socket != CURL_SOCKET_BAD && poll(&socket, 1, 0) != 0)
+        shutdown(h->socket, SHUT_RDWR);
 }
 
 /* Carries the question with that handle. *keep: whether the handle is as good as before. */
@@ -518,15 +569,20 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
         proxy_header.data =
             apr_pstrcat(p, "Proxy-Authorization: Basic ",
                         gate_base64_encode(p, gate_span_of(t->limits->proxy_credentials)), NULL);
+    t->by->carries = t;
+    t->by->message[0] = '\0';
     *message = "libcurl refused a setting";
     if (!prepare(t, headers, &proxy_header))
         return GATE_INTERNAL;
+    hang_up_if_unquiet(t->by);
     CURLcode result = curl_easy_perform(t->by->curl);
     gate_reason reason = reason_of(result);
     /* Nothing was sent, so nothing can have been acted upon: whoever asks may try again. */
     if (reason == GATE_IDP_TIMEOUT && !t->sendings)
         reason = GATE_IDP_UNREACHABLE;
-    *message = t->refusal ? t->refusal : t->message[0] ? t->message : curl_easy_strerror(result);
+    *message = t->refusal ? t->refusal : t->by->message[0]
+                   ? apr_pstrdup(p, t->by->message)
+                   : curl_easy_strerror(result);
     if (reason == GATE_OK && !read_answer(p, t, answer)) {
         *message = "the answer breaks off, or has no status that exists";
         reason = GATE_IDP_ERROR;
@@ -546,8 +602,7 @@ gate_reason gate_fetch(gate_fetcher *fetcher, apr_pool_t *p, const gate_question
     const char *origin = gate_url_origin(p, &url);
     if (gate_span_has_control(gate_span_of(question->authorization)))
         return explain(p, GATE_INTERNAL, origin, &url, "a control character in a header", detail);
-    const char *ca_file = limits->ca_file;
-    handle *h = borrow(fetcher, apr_pstrcat(p, origin, " ", ca_file ? ca_file : "", NULL), ca_file);
+    handle *h = borrow(fetcher, purpose_of(p, origin, limits), limits);
     if (!h)
         return explain(p, GATE_INTERNAL, origin, &url, "no libcurl handle", detail);
     transfer t = {.by = h, .question = question, .limits = limits};

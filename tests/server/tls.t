@@ -4,9 +4,12 @@
 # T-11 of the threat model: who is not proven to be the provider is told nothing.
 use Gate::Test;
 
+use Gate::Client ();
+
 =httpd good
 
 Use ProviderTLS @op@ localhost
+CustomLog "@logs@/tls-kept.log" "%k %U"
 
 =httpd expired
 
@@ -108,6 +111,18 @@ row 'T-11 a provider whose certificate is good signs people in' => sub {
     status_is login($ua, '/good/x')->{page}, 200;
     calls_are $at{good}, 'D1 J1 T1';
     status_is get(ua(), '/introspected-good/x', bearer($at{good}->mint(user => 'alice'))), 200, 'and introspects';
+};
+
+# %k: how many requests came before on the same connection. Whoever asks does so from one process.
+row 'one connection carries as many questions as there are' => sub {
+    my $client = Gate::Client->new(port => port());
+    for my $i (1 .. 20) {
+        is $client->ask(GET => '/introspected-good/x', bearer($at{good}->mint(user => 'alice', claims => { jti => "kept-$i" })))->{status}, 200, "token $i";
+    }
+    my $asked = sub { grep { m{/good/introspect$} } split /\n/, slurp(Apache::Test::vars('t_logs') . '/tls-kept.log') };
+    ok until_true(sub { $asked->() >= 20 }, 5), 'all of them were asked about';
+    my @last = ($asked->())[-20 .. -1];
+    cmp_ok scalar(grep { /^0 / } @last), '<=', 1, 'over one connection: ' . join ' ', map { /^(\d+)/ } @last;
 };
 
 row 'T-11 one whose certificate has run out, is for another name, or is vouched for by nobody, is not asked anything' => sub {

@@ -183,6 +183,21 @@ static bool peer_leave(peer_connection *c)
     return false;
 }
 
+static bool peer_two_at_once(peer_connection *c)
+{
+    const char *answer = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"good\":true}"
+                         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+    return peer_say(c, answer);
+}
+
+static bool peer_one_and_one(peer_connection *c)
+{
+    if (!peer_ok(c))
+        return false;
+    usleep(20000);
+    return peer_say(c, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+}
+
 /* The next request on this connection is read, and then not answered. */
 static bool peer_then_die(peer_connection *c)
 {
@@ -327,6 +342,8 @@ static const struct {
     {"/short-idle", peer_short_idle},
     {"/leave", peer_leave},
     {"/then-die", peer_then_die},
+    {"/two-at-once", peer_two_at_once},
+    {"/one-and-one", peer_one_and_one},
     {"/close", peer_close},
     {"/reset", peer_reset},
     {"/silent", peer_silent},
@@ -417,9 +434,12 @@ static void *peer_converse(void *data)
 
 /* ---- the process ---- */
 
-static int peer_listen(int backlog, int *port)
+/* At 127.0.0.last; at any port where none is given. */
+static int peer_listen_at(unsigned last, int backlog, int *port)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(0x7f000000u + last),
+                                  .sin_port = htons((uint16_t)*port)};
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     peer_must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
@@ -428,6 +448,12 @@ static int peer_listen(int backlog, int *port)
               "no port to listen on");
     *port = ntohs(address.sin_port);
     return fd;
+}
+
+static int peer_listen(int backlog, int *port)
+{
+    *port = 0;
+    return peer_listen_at(1, backlog, port);
 }
 
 static void peer_run(const peer *it)
@@ -448,9 +474,10 @@ static void peer_run(const peer *it)
     }
 }
 
-static void peer_start(peer *it)
+static void peer_start_at(peer *it, unsigned last, int port)
 {
-    it->listener = peer_listen(128, &it->port);
+    it->port = port;
+    it->listener = peer_listen_at(last, 128, &it->port);
     it->seen =
         mmap(NULL, sizeof *it->seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     peer_must(it->seen != MAP_FAILED, "no shared memory");
@@ -460,6 +487,11 @@ static void peer_start(peer *it)
     if (it->pid == 0)
         peer_run(it);
     close(it->listener);
+}
+
+static void peer_start(peer *it)
+{
+    peer_start_at(it, 1, 0);
 }
 
 static void peer_stop(peer *it)
