@@ -43,7 +43,7 @@ static chunk *make_chunk(apr_pool_t *p, size_t least)
 
 void *gate_vault_alloc(apr_pool_t *p, size_t len)
 {
-    const size_t room = (len + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    const size_t room = (len / ALIGNMENT + 1) * ALIGNMENT;
     void *found = NULL;
     chunk *c;
     apr_pool_userdata_get(&found, key, p);

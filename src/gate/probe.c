@@ -146,7 +146,7 @@ static void probe_hosts(probe *b)
 
 static gate_reason discover(probe *b)
 {
-    gate_looked_up found;
+    gate_looked_up found = {.url = NULL};
     gate_reason reason = gate_provider_look_up(b->pool, b->w, b->options, ask_for, b, &found);
 
     if (reason == GATE_OK) {

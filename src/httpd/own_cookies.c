@@ -15,6 +15,9 @@
 
 APLOG_USE_MODULE(oidc_gate);
 
+/* The rings of APR's brigades drop a qualifier that they have put there themselves. */
+#pragma GCC diagnostic ignored "-Wcast-qual"
+
 #define OWN_COOKIES "OIDC_GATE_OWN_COOKIES"
 #define INTERIM     "OIDC_GATE_INTERIM"
 
