@@ -163,8 +163,15 @@ static gate_state *inherit(request_rec *r, const gate_state *earlier)
     return state;
 }
 
-static gate_state *decide(request_rec *r, const gate_settings *settings, const char *problem)
+/* What a request comes to. */
+typedef struct place {
+    const gate_settings *settings;
+    const char *problem; /* where there are none, because of that */
+} place;
+
+static gate_state *decide(request_rec *r, const place *at)
 {
+    const gate_settings *settings = at->settings;
     const gate_state *before = gate_state_of(r);
     const bool is_first = !before || !before->is_decided;
     gate_state *state = gate_state_make(r, settings);
@@ -179,7 +186,7 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
     if (gate_memory_recall(&key, &q, state))
         return state;
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
-                               : gate_refuse(GATE_CONFIG_ERROR, problem);
+                               : gate_refuse(GATE_CONFIG_ERROR, at->problem);
     if (state->decision.verb == GATE_ADMIT && state->decision.known) {
         gate_prepare(state, q.now);
         gate_memory_keep(&key, &q, state);
@@ -190,26 +197,23 @@ static gate_state *decide(request_rec *r, const gate_settings *settings, const c
     return state;
 }
 
-static bool is_guarded(request_rec *r)
+static bool is_guarded(request_rec *r, place *at)
 {
-    const char *problem = NULL;
-
-    return gate_config_settings(r, &problem) || problem;
+    at->settings = gate_config_settings(r, &at->problem);
+    return at->settings || at->problem;
 }
 
 /* Decided once, whoever asks first. */
-static gate_state *consider(request_rec *r)
+static gate_state *consider(request_rec *r, const place *at)
 {
-    const char *problem = NULL;
-    const gate_settings *settings = gate_config_settings(r, &problem);
-    const gate_state *earlier = settings ? gate_state_for(r, settings) : NULL;
+    const gate_state *earlier = at->settings ? gate_state_for(r, at->settings) : NULL;
     gate_state *own = gate_state_of(r);
 
     gate_receive(r);
     gate_take_query(r);
-    if (own && own->is_decided && own->settings == settings)
+    if (own && own->is_decided && own->settings == at->settings)
         return own;
-    return earlier ? inherit(r, earlier) : decide(r, settings, problem);
+    return earlier ? inherit(r, earlier) : decide(r, at);
 }
 
 /* --- may they --- */
@@ -321,10 +325,10 @@ static void say_verdict(request_rec *r, gate_state *state, bool is_name_wanted)
 /* All is decided as ever, and said; then everybody passes as who they are. httpd comes here when
  * nothing but a name is missing, so that all rules that do not ask for one have held already; or
  * when it would let the caller in without one. */
-static void watch(request_rec *r, bool is_name_wanted)
+static void watch(request_rec *r, const place *at, bool is_name_wanted)
 {
     const gate_decision nobody = {.verb = GATE_ADMIT, .status = HTTP_OK};
-    gate_state *state = consider(r);
+    gate_state *state = consider(r, at);
     const gate_decision decided = state->decision;
 
     state->is_watched = true;
@@ -348,10 +352,12 @@ static bool is_watched(request_rec *r)
 
 int gate_watch_user(request_rec *r)
 {
-    if (gate_config_enforces(r) || !is_guarded(r) || is_probed(r))
+    place at;
+
+    if (gate_config_enforces(r) || !is_guarded(r, &at) || is_probed(r))
         return DECLINED;
     if (!is_watched(r))
-        watch(r, true);
+        watch(r, &at, true);
     return OK;
 }
 
@@ -361,17 +367,18 @@ int gate_watch_user(request_rec *r)
 int gate_force_user(request_rec *r)
 {
     gate_state *state;
+    place at;
 
-    if (!gate_config_forces_authn(r) || !is_guarded(r))
+    if (!gate_config_forces_authn(r) || !is_guarded(r, &at))
         return DECLINED;
     if (is_probed(r))
         return OK;
     if (!gate_config_enforces(r)) {
         if (!is_watched(r))
-            watch(r, false);
+            watch(r, &at, false);
         return DECLINED;
     }
-    state = consider(r);
+    state = consider(r, &at);
     if (state->decision.verb != GATE_ADMIT || state->decision.known)
         return OK;
     if (!state->is_inherited)
@@ -382,12 +389,13 @@ int gate_force_user(request_rec *r)
 int gate_check_user(request_rec *r)
 {
     gate_state *state;
+    place at;
 
-    if (!is_guarded(r))
+    if (!is_guarded(r, &at))
         return DECLINED;
     if (is_probed(r))
         return HTTP_UNAUTHORIZED;
-    state = consider(r);
+    state = consider(r, &at);
     if (state->decision.verb == GATE_ADMIT &&
         !state->decision.known) /* nobody, where the rules ask for somebody */
         state->decision = gate_refuse(GATE_NO_CREDENTIAL, NULL);

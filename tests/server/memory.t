@@ -77,7 +77,7 @@ my $backend = backend();
 my $at_provider = Gate::Client->new(port => port('op'));
 my $client = Gate::Client->new(port => port());
 
-# Of whom one may be served by each process there is, and each thread: they are all open at the same time.
+# So many that each process is asked by some of them: all are open at the same time.
 sub clients { return map { Gate::Client->new(port => port()) } 1 .. 12 }
 sub next_second { sleep 1.02 - (time - int time); return }
 sub cookie_for { my ($user) = @_; return Gate::Client->new(port => port())->sign_in('/app/x', $at_provider, $user) }
@@ -194,6 +194,36 @@ row 'with another configuration all is forgotten' => sub {
     is $tells->(), join(' ', ('alice-sub') x 8), 'as it was said';
     $server->configure($conf->('email'))->graceful;
     ok until_true(sub { $tells->() eq join ' ', ('alice@example.org') x 8 }, 20), 'as it is said now, when who served before has gone';
+    $server->leave;
+};
+
+# What is kept of each is more than 10 KB: those that come after the first are 5 MB.
+row 'however many come, it grows no more' => sub {
+    my $server = Gate::Server->new(name => 'memory-many', port => port('spare'), processes => 1, directives => <<"CONF");
+OIDCGateIssuer        @{[$op->issuer]}
+OIDCGateClientID      c-web
+OIDCGateClientSecret  file:@{[Apache::Test::vars('stage')]}/secrets/c-web
+<Location /page.txt>
+    AuthType OIDCGate
+    OIDCGateMethods  bearer
+    OIDCGateAudience api://default
+    Require valid-user
+    OIDCGateHeader X-Memory-Long "%{claim:long}"
+</Location>
+CONF
+    $server->start;
+    my %status;
+    my $come = sub {
+        for my $number (1 .. $_[0]) {
+            my @token = bearer($op->mint(user => 'alice', alg => 'ES256', unknown => 1, claims => { n => $number, long => 'x' x 5000 }));
+            my $client = Gate::Client->new(port => port('spare'));
+            $status{ $client->ask(GET => '/page.txt', @token)->{status} }++ for 1 .. 3;
+        }
+        return $server->memory;
+    };
+    my ($before, $after) = ($come->(300), $come->(500));
+    is_deeply \%status, { 200 => 2400 }, 'all pass';
+    cmp_ok $after - $before, '<=', 2048, "the largest process: $before KiB of its own, then $after KiB";
     $server->leave;
 };
 
