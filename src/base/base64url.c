@@ -16,21 +16,18 @@
     ['x'] = 113, ['y'] = 114, ['z'] = 115, ['0'] = 116, ['1'] = 117, ['2'] = 118, ['3'] = 119, \
     ['4'] = 120, ['5'] = 121, ['6'] = 122, ['7'] = 123, ['8'] = 124, ['9'] = 125
 
+#define COMMON_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
 typedef struct alphabet {
-    char last[2]; /* what stands for 62 and 63: all in which the two alphabets differ */
+    char letters[65];
     bool padded;
     unsigned char values[256]; /* 0 for what is no letter of it */
 } alphabet;
 
-static const alphabet url_safe = {{'-', '_'}, false, {COMMON_VALUES, ['-'] = 126, ['_'] = 127}};
-static const alphabet standard = {{'+', '/'}, true, {COMMON_VALUES, ['+'] = 126, ['/'] = 127}};
-
-static const char common[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-
-static char letter(const alphabet *in, unsigned value)
-{
-    return value < 62 ? common[value] : in->last[value - 62];
-}
+static const alphabet url_safe = {
+    COMMON_LETTERS "-_", false, {COMMON_VALUES, ['-'] = 126, ['_'] = 127}};
+static const alphabet standard = {
+    COMMON_LETTERS "+/", true, {COMMON_VALUES, ['+'] = 126, ['/'] = 127}};
 
 static const char *encode(apr_pool_t *p, const alphabet *in, gate_span bytes)
 {
@@ -41,14 +38,14 @@ static const char *encode(apr_pool_t *p, const alphabet *in, gate_span bytes)
         const unsigned char *from = (const unsigned char *)bytes.ptr + i;
         unsigned group = (unsigned)from[0] << 16 | (left > 1 ? (unsigned)from[1] << 8 : 0) |
                          (left > 2 ? from[2] : 0);
-        *out++ = letter(in, group >> 18);
-        *out++ = letter(in, group >> 12 & 63);
+        *out++ = in->letters[group >> 18];
+        *out++ = in->letters[group >> 12 & 63];
         if (left > 1)
-            *out++ = letter(in, group >> 6 & 63);
+            *out++ = in->letters[group >> 6 & 63];
         else if (in->padded)
             *out++ = '=';
         if (left > 2)
-            *out++ = letter(in, group & 63);
+            *out++ = in->letters[group & 63];
         else if (in->padded)
             *out++ = '=';
     }

@@ -279,7 +279,7 @@ static bool authenticate_parts(EVP_CIPHER_CTX *cipher, const gate_span *parts, s
         memcpy(piece + filled, bytes_of(parts[i]), parts[i].len);
         filled += parts[i].len;
     }
-    return authenticate(cipher, piece, filled);
+    return !filled || authenticate(cipher, piece, filled);
 }
 
 /* What the box is bound to: purpose and context. */

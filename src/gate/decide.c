@@ -195,9 +195,9 @@ gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_wo
 bool gate_decide_brought(const gate_request *q, const gate_settings *s,
                          gate_span parts[GATE_BROUGHT_PARTS])
 {
-    parts[0] = gate_span_of(q->header(q, "Authorization"));
-    parts[1] = (gate_span){NULL, 0};
-    if (s->methods & 1u << GATE_METHOD_CODE && !gate_session_cookie_find(q, s, &parts[1]))
+    parts[0] = (gate_span){NULL, 0};
+    parts[1] = gate_span_of(q->header(q, "Authorization"));
+    if (s->methods & 1u << GATE_METHOD_CODE && !gate_session_cookie_find(q, s, &parts[0]))
         return false;
     return parts[0].len || parts[1].len;
 }

@@ -11,7 +11,7 @@
 gate_decision gate_decide(const gate_request *q, const gate_settings *s, gate_world *w);
 
 /* All of the request that gate_decide looks at to know who it is, where gate_decide_repeats: what
- * stands in Authorization, and in the realm's cookie. False: nothing,
+ * stands in the realm's cookie, and in Authorization. False: nothing,
  * or two such cookies. */
 #define GATE_BROUGHT_PARTS 2
 bool gate_decide_brought(const gate_request *q, const gate_settings *s,

@@ -175,16 +175,17 @@ static gate_state *decide(request_rec *r, const place *at)
     const gate_state *before = gate_state_of(r);
     const bool is_first = !before || !before->is_decided;
     gate_state *state = gate_state_make(r, settings);
-    gate_request q = gate_request_of(r, state);
+    gate_request q = gate_request_glance(r, state);
     gate_memory_key key = {.is_made = false};
 
-    q.is_watched = !gate_config_enforces(r);
     state->sections = r->per_dir_config;
     state->is_decided = true;
     if (is_first && settings)
         key = gate_memory_key_of(r, &q, settings);
     if (gate_memory_recall(&key, &q, state))
         return state;
+    q = gate_request_of(r, state);
+    q.is_watched = !gate_config_enforces(r);
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
                                : gate_refuse(GATE_CONFIG_ERROR, at->problem);
     if (state->decision.verb == GATE_ADMIT && state->decision.known) {

@@ -162,33 +162,30 @@ static apr_array_header_t *unpack_lines(apr_pool_t *p, const char *block, const 
     return lines;
 }
 
-static gate_decision decision_in(const kept *k, const char *block)
+static void unpack_decision(gate_decision *decision, const kept *k, const char *block)
 {
-    gate_decision decision = k->decision;
-
-    decision.identity = (const gate_identity *)(const void *)(block + k->identity);
-    decision.session = k->has_session ? &k->session : NULL;
-    decision.cache = k->is_cached ? "hit" : NULL;
-    return decision;
+    *decision = k->decision;
+    decision->identity = (const gate_identity *)(const void *)(block + k->identity);
+    decision->session = k->has_session ? &k->session : NULL;
+    decision->cache = k->is_cached ? "hit" : NULL;
 }
 
 /* --- what is done with it --- */
 
 bool gate_memory_recall(const gate_memory_key *key, const gate_request *q, gate_state *state)
 {
-    gate_decision before;
     gate_span block;
     const kept *k;
 
     if (!key->is_made || !gate_shelf_find(shelf, &key->name, q->now, q->pool, &block))
         return false;
     k = (const kept *)(const void *)block.ptr;
-    before = decision_in(k, block.ptr);
-    if (!gate_decide_again(q, state->settings, gate_runtime_world(), &before)) {
+    unpack_decision(&state->decision, k, block.ptr);
+    if (!gate_decide_again(q, state->settings, gate_runtime_world(), &state->decision)) {
         gate_shelf_drop(shelf, &key->name);
+        state->decision = (gate_decision){.verb = GATE_FAIL, .reason = GATE_INTERNAL};
         return false;
     }
-    state->decision = before;
     state->user = block.ptr + k->user;
     state->lines = unpack_lines(q->pool, block.ptr, k->lines, k->header_count);
     state->variables =

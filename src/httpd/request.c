@@ -219,23 +219,29 @@ static const char *counted_as(request_rec *r)
                         bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7]);
 }
 
-gate_request gate_request_of(request_rec *r, gate_state *state)
+gate_request gate_request_glance(request_rec *r, gate_state *state)
 {
-    const char *query = strchr(r->unparsed_uri, '?');
-
     return (gate_request){
         .pool = state->pool,
         .now = apr_time_sec(r->request_time),
         .method = r->method,
-        .uri = gate_asked_for(r),
-        .query = gate_span_of(query ? query + 1 : NULL),
-        .taken_query = gate_span_of(gate_taken_query(r)),
-        .address = counted_as(r),
-        .is_navigation = is_navigation(r),
-        /* An error document or a part of a page cannot send the browser away. */
-        .is_subrequest = r->main || is_error_document(r),
         .header = header,
         .context = r,
         .provider_calls = &state->provider_calls,
     };
+}
+
+gate_request gate_request_of(request_rec *r, gate_state *state)
+{
+    const char *query = strchr(r->unparsed_uri, '?');
+    gate_request q = gate_request_glance(r, state);
+
+    q.uri = gate_asked_for(r);
+    q.query = gate_span_of(query ? query + 1 : NULL);
+    q.taken_query = gate_span_of(gate_taken_query(r));
+    q.address = counted_as(r);
+    q.is_navigation = is_navigation(r);
+    /* An error document or a part of a page cannot send the browser away. */
+    q.is_subrequest = r->main || is_error_document(r);
+    return q;
 }

@@ -76,6 +76,10 @@ void gate_state_share(request_rec *r, gate_state *state);
 /* The request as the gate sees it, in r->pool. */
 gate_request gate_request_of(request_rec *r, gate_state *state);
 
+/* The same, but only what costs nothing: time, pool and headers. It is all that whoever was here
+ * before is known by. */
+gate_request gate_request_glance(request_rec *r, gate_state *state);
+
 /* The form that the caller takes: by Fetch Metadata where the browser sends it, and by Accept. */
 gate_form_kind gate_form_of(request_rec *r);
 
