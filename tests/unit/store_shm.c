@@ -1283,7 +1283,8 @@ static void resizing(void)
     store->put(store, GATE_STORE_SESSION, &key, NOW, &entry, NULL);
     store->get(store, GATE_STORE_SESSION, &key, NOW + 33, pool, &before);
     put(old, GATE_STORE_SESSION, 60, 100, NOW - 10, NOW - 9);
-    for (unsigned n = 61; n < 100; n++)
+    /* in every stripe, for each knows what time it is by its own records */
+    for (unsigned n = 10000; n < 10300; n++)
         put(old, GATE_STORE_SESSION, n, 100, NOW, NOW + HOUR);
     gate_shm *shm = resize(pool, old, 4 * MIB, 2 * MIB, NULL, &status);
     ok(status == APR_SUCCESS && usage_of(shm, GATE_STORE_SESSION).bytes == 4 * MIB,

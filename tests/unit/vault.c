@@ -60,7 +60,8 @@ static void test_pieces(void)
         pieces[i] = gate_vault_alloc(i % 3 ? p : other, len);
         for (size_t k = 0; k < len; k++)
             whole += pieces[i][k] != 0;
-        memset(pieces[i], (int)i, len);
+        if (len)
+            memset(pieces[i], (int)i, len);
     }
     ok(!whole, "memory comes zeroed");
     for (size_t i = 0; i < count; i++)
