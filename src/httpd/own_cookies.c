@@ -130,10 +130,6 @@ typedef struct interim {
 
 static ap_filter_rec_t *interim_filter;
 
-#ifdef __clang__
-#pragma clang diagnostic ignored "-Wcast-qual" /* in APR's rings: the macros' own */
-#endif
-
 #define LINE_MAX_BYTES 65536
 #define SEEN_BYTES     256 /* of a line: the field's name and the cookie's are within */
 
