@@ -196,6 +196,14 @@ static bool is_whole(const apr_bucket_brigade *line)
            len && bytes[len - 1] == '\n';
 }
 
+/* mod_proxy takes no such line from a backend; what is none at all ends the connection. */
+static bool is_too_long(apr_bucket_brigade *line)
+{
+    apr_off_t bytes = 0;
+
+    return apr_brigade_length(line, 1, &bytes) != APR_SUCCESS || bytes >= LINE_MAX_BYTES;
+}
+
 /* Takes the next piece off the brigade: what is no text, or a line, or what there is of one. */
 static apr_status_t take_piece(ap_filter_t *filter, apr_bucket_brigade *brigade)
 {
@@ -211,8 +219,10 @@ static apr_status_t take_piece(ap_filter_t *filter, apr_bucket_brigade *brigade)
         return APR_SUCCESS;
     }
     status = apr_brigade_split_line(watch->line, brigade, APR_BLOCK_READ, LINE_MAX_BYTES);
-    if (status != APR_SUCCESS || !is_whole(watch->line))
+    if (status != APR_SUCCESS)
         return status;
+    if (!is_whole(watch->line))
+        return is_too_long(watch->line) ? APR_ENOSPC : APR_SUCCESS;
     status = apr_brigade_flatten(watch->line, seen, &len);
     seen[len] = 0;
     if (status == APR_SUCCESS && keep_line(watch, seen)) {
