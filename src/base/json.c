@@ -50,8 +50,8 @@ static bool is_within_limits(gate_span text)
 }
 
 /* Values of a token take about so much memory for each byte of text. */
-#define BYTES_PER_BYTE 5
-#define BYTES_AT_LEAST 1024
+#define BYTES_PER_BYTE 7
+#define BYTES_AT_LEAST 512
 
 const json_t *gate_json_object(apr_pool_t *p, gate_span text, size_t max_bytes)
 {
