@@ -22,16 +22,26 @@ json_t *gate_json_own(apr_pool_t *p, json_t *value)
     return value;
 }
 
+/* How often the byte is there; more than `most` need not be counted. */
+static int count_byte(gate_span text, char byte, int most)
+{
+    const char *at = text.ptr, *end = text.ptr + text.len;
+    int count = 0;
+    while (count <= most && (at = memchr(at, byte, (size_t)(end - at))) != NULL) {
+        count++;
+        at++;
+    }
+    return count;
+}
+
 /* Counts brackets outside strings, without recursion and before a recursive parser sees the text;
- * whether they pair up is the parser's business. And jansson passes over a NUL behind a number. */
-static bool is_within_limits(gate_span text)
+ * whether they pair up is the parser's business. */
+static bool is_flat(gate_span text)
 {
     int depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        if (c == '\0')
-            return false;
         if (in_string) {
             if (c == '\\')
                 i++;
@@ -47,6 +57,15 @@ static bool is_within_limits(gate_span text)
         }
     }
     return true;
+}
+
+/* Most texts open fewer brackets than may stand within each other, and need no closer look. And
+ * jansson passes over a NUL behind a number. */
+static bool is_within_limits(gate_span text)
+{
+    const int most = GATE_JSON_MAX_DEPTH;
+    return !memchr(text.ptr, '\0', text.len) &&
+           (count_byte(text, '{', most) + count_byte(text, '[', most) <= most || is_flat(text));
 }
 
 /* Values of a token take about so much memory for each byte of text. */
