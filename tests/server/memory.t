@@ -53,6 +53,21 @@ OIDCGateLogout        redirect=@base@/public/page.txt
     ProxyPass @backend@
 </Location>
 
+# mod_dir puts the settings of the index in the place of the directory's, when that was decided by its own.
+Alias /memory-index @docs@
+<Location /memory-index>
+    AuthType OIDCGate
+    OIDCGateMethods  bearer
+    OIDCGateAudience api://default
+    Require valid-user
+    DirectoryIndex index.html
+    OIDCGateEnv MEMORY_TOLD "directory of %{claim:sub}"
+    Header set X-Memory-Told "%{MEMORY_TOLD}e"
+</Location>
+<Location /memory-index/index.html>
+    OIDCGateEnv MEMORY_TOLD "index of %{claim:sub}"
+</Location>
+
 =httpd two
 
 <IfModule http2_module>
@@ -141,6 +156,14 @@ row 'what one place may be brought, is nothing to another' => sub {
         is ask('/app/x', 'X-Memory-Token' => $tokens[0])->{status}, 401, 'elsewhere that header is none';
     }
     expect_log qr/reason=multiple_credentials/;
+};
+
+row 'where httpd goes on elsewhere, that place counts' => sub {
+    my $token = $op->mint(user => 'alice');
+    for (1 .. 3) {
+        my @told = map { ask("/memory-index/$_", bearer($token))->{headers}{'x-memory-told'}[0] // 'nothing' } '', 'index.html', 'page.txt';
+        is_deeply \@told, ['index of alice-sub', 'index of alice-sub', 'directory of alice-sub'], 'each as it says';
+    }
 };
 
 row 'who signed out elsewhere is out on every connection, and in every process' => sub {
