@@ -9,8 +9,8 @@
 #include "httpd/runtime.h"
 
 /* A thread answers one request at a time, but for whom it answers changes. */
-#define PLACES_PER_THREAD 8
-#define MIN_PLACES        32
+#define PLACES_PER_THREAD 32
+#define MIN_PLACES        64
 #define MAX_PLACES        1024
 
 /* The process's; NULL where there is no memory for it. What is found on it is copied into the

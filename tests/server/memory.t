@@ -244,8 +244,8 @@ CONF
         }
         return $server->memory;
     };
-    my ($before, $after) = ($come->(300), $come->(500));
-    is_deeply \%status, { 200 => 2400 }, 'all pass';
+    my ($before, $after) = ($come->(600), $come->(500));
+    is_deeply \%status, { 200 => 3300 }, 'all pass';
     cmp_ok $after - $before, '<=', 2048, "the largest process: $before KiB of its own, then $after KiB";
     $server->leave;
 };
