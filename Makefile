@@ -45,6 +45,7 @@ SRC        := mod_oidc_gate.c $(sort $(wildcard src/*/*.c))
 OBJ        := $(SRC:%.c=$(B)/%.o)
 PURE       := $(filter-out $(B)/mod_oidc_gate.o $(B)/src/httpd/%,$(OBJ))
 UNIT       := $(patsubst tests/unit/%.c,$(B)/unit/%,$(wildcard tests/unit/*.c))
+BENCH      := $(patsubst tests/bench/%.c,$(B)/bench-%,$(wildcard tests/bench/*.c))
 FUZZERS    := $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
 FUZZ       := $(FUZZERS:tests/fuzz/%.c=build-fuzz/%)
 REPLAY     := $(FUZZERS:tests/fuzz/%.c=$(B)/replay/%)
@@ -85,6 +86,10 @@ $(B)/unit/%: tests/unit/%.c $(PURE) $(ZONES)
 	@mkdir -p $(@D)
 	$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
 
+# What the bench asks without httpd is built with the tests, so that it always can be.
+$(B)/bench-%: tests/bench/%.c $(PURE) $(ZONES)
+	$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
+
 # Each fuzz target once more with a plain main, to which its corpus is given.
 $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE) $(ZONES) $(wildcard tests/fuzz/*.h tests/unit/*.h)
 	@mkdir -p $(@D)
@@ -99,7 +104,7 @@ check: deps
 	$(MAKE) -j2 check-all
 
 # One after the other, so that the output can be read; what is built for them is built at once.
-check-all: check-layers $(B)/mod_oidc_gate.so $(UNIT) $(REPLAY)
+check-all: check-layers $(B)/mod_oidc_gate.so $(UNIT) $(REPLAY) $(BENCH)
 	$(MAKE) check-unit
 	$(MAKE) check-replay
 	$(MAKE) check-manual
@@ -196,7 +201,7 @@ build-fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(FUZZ_CC) -fsanitize=fuzzer-no-link -Isrc $(INC_APR) -MMD -MP -c -o $@ $<
 bench: deps
-	$(MAKE) -j2 all
+	$(MAKE) -j2 all $(BENCH)
 	tests/bench/run $(if $(QUICK),--quick)
 
 build-fuzz/%: ZONES = build-fuzz/tests/redzones.o

@@ -4,9 +4,7 @@
  * and filed in shared memory), beside the bare check of such a signature by OpenSSL. Both in turns,
  * on one thread, and the least of many turns each: the rest of the machine is not still.
  *
- *   gcc -O2 -D_GNU_SOURCE -Isrc -Itests/unit $(apr-1-config --includes) -o build/bench-first \
- *       tests/bench/first.c build/src/{base,gate,io,jose,oidc}/?*.o \
- *       $(pkg-config --libs libcrypto jansson libcurl) $(apr-1-config --link-ld)
+ *   make build/bench-first
  *   build/bench-first [tokens, 250] [turns, 40] [algorithm]
  *
  * JSON: microseconds of CPU. `make bench` runs it. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
 /* What a call of the shared-memory store costs, by how many records there are, full or not, alone
- * or with 64 threads. tests/bench/run builds it and shows what it says.
+ * or with 64 threads.
  *
- *   store                                       measures; JSON
- *   store fill FILE SESSIONS TOKENS COUNT       writes a file for file= of OIDCGateSessionStore
- * that holds COUNT records nobody asks for; SESSIONS and TOKENS are the sizes of the regions, in
- * MiB
+ *   make build/bench-store
+ *   build/bench-store                                   measures; JSON
+ *   build/bench-store fill FILE SESSIONS TOKENS COUNT   writes a file for OIDCGateSessionStore
+ *                                                       file=, with COUNT records nobody asks for
+ *
+ * SESSIONS and TOKENS are the sizes of the regions, in MiB. `make bench` runs both.
  *
  * A million records of 1000 bytes take 1.4 GB of memory. */
 #include "io/store_shm.h"
