@@ -221,11 +221,6 @@ const char *gate_counted_verdict(int verdict)
     return verdict < VERBS ? verbs[verdict] : would[verdict - VERBS];
 }
 
-const char *gate_counted_cache_name(int cache)
-{
-    return caches[cache];
-}
-
 const char *gate_counted_outcome_name(gate_call_outcome outcome)
 {
     static const char *const names[] = {

@@ -73,8 +73,6 @@ int gate_counted_providers(void);
 const char *gate_counted_issuer(int provider);
 /* "would_deny" */
 const char *gate_counted_verdict(int verdict);
-/* "hit" */
-const char *gate_counted_cache_name(int cache);
 const char *gate_counted_outcome_name(gate_call_outcome outcome);
 
 apr_uint64_t gate_counted_decisions(int place, int verdict, int method, gate_reason reason);
