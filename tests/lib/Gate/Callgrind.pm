@@ -39,7 +39,7 @@ my $TIMES = 9;                  # requests that are counted; their median is wha
 my $STREAMS = 50;               # that are counted together
 # What a stream's own thread does for it: how often others look whether it has done so is not the same each time.
 my @OF_A_STREAM = qw(ap_run_pre_connection ap_run_post_read_request ap_process_request);
-my $NOT_YET = 3;                # what is remembered of a connection, is by then
+my $NOT_YET = 3;                # what is remembered of a caller, is by then
 
 # How often a story is told, from the first turn on.
 sub turns { return $NOT_YET + $TIMES }
