@@ -14,6 +14,8 @@
 #   make fuzz           libFuzzer targets (clang); FUZZ_SECONDS=60 for each
 #   make deb            the Debian package
 #   make install        honours DESTDIR
+#
+# V=1 shows the commands in full.
 
 APXS       ?= apxs
 PKG_CONFIG ?= pkg-config
@@ -39,6 +41,8 @@ HARDEN     := -fstack-protector-strong $(foreach flag,-fstack-clash-protection -
 OURS       := -std=gnu11 -fPIC -fvisibility=hidden $(HARDEN) $(WARN) $(SANITIZE)
 COMPILE     = $(CC) -Isrc $(INC_APR) $(shell $(PKG_CONFIG) --cflags $(LIBS)) \
               $(CPPFLAGS) $(OURS) $(CFLAGS) -MMD -MP
+# Before a command: its name and what it makes stand for it.
+SHORT       = $(if $(V),,@echo '$(1) $@';)
 LINK_PURE   = $(ZONES) $(LDFLAGS) $(shell $(PKG_CONFIG) --libs $(LIBS)) $(shell $(APR) --link-ld)
 
 SRC        := mod_oidc_gate.c $(sort $(wildcard src/*/*.c))
@@ -59,7 +63,7 @@ all: $(B)/mod_oidc_gate.so
 # nodelete: httpd unloads modules when it reads its configuration again, but what must outlive that (the store, keys,
 # libraries with threads of their own) keeps pointing into this one.
 $(B)/mod_oidc_gate.so: $(OBJ)
-	$(CC) -shared $(SANITIZE) $(LDFLAGS) -Wl,-z,nodelete -Wl,--as-needed -o $@ $^ \
+	$(call SHORT,link)$(CC) -shared $(SANITIZE) $(LDFLAGS) -Wl,-z,nodelete -Wl,--as-needed -o $@ $^ \
 	    $(shell $(PKG_CONFIG) --libs $(LIBS))
 
 # What tells a sanitizer where each piece of a pool ends: linked into programs, loaded before httpd.
@@ -67,11 +71,11 @@ ifdef SAN
 ZONES      := $(B)/tests/redzones.o
 all check-server check-server-event check-server-prefork check-server-worker: $(B)/redzones.so
 $(B)/redzones.so: $(ZONES)
-	$(CC) -shared -o $@ $<
+	$(call SHORT,link)$(CC) -shared -o $@ $<
 endif
 # And what tells the other sanitizer when such a piece passes from thread to thread.
 $(B)/handover.so: $(B)/tests/handover.o
-	$(CC) -shared -o $@ $<
+	$(call SHORT,link)$(CC) -shared -o $@ $<
 %/tests/redzones.o %/tests/handover.o: COMPILE = $(CC) -std=gnu11 -fPIC $(INC_APR) $(CFLAGS) $(WARN)
 
 # Only the adapter is ever shown httpd's headers.
@@ -79,21 +83,21 @@ $(B)/mod_oidc_gate.o $(B)/src/httpd/%.o: INC_APR += $(INC_HTTPD)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(call SHORT,cc)$(COMPILE) -c -o $@ $<
 
 # Unit tests link everything but the adapter, and no httpd: the layering, checked by ld.
 $(B)/unit/%: tests/unit/%.c $(PURE) $(ZONES)
 	@mkdir -p $(@D)
-	$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
+	$(call SHORT,cc)$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
 
 # What the bench asks without httpd is built with the tests, so that it always can be.
 $(B)/bench-%: tests/bench/%.c $(PURE) $(ZONES)
-	$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
+	$(call SHORT,cc)$(COMPILE) -Itests/unit -o $@ $< $(PURE) $(LINK_PURE)
 
 # Each fuzz target once more with a plain main, to which its corpus is given.
 $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE) $(ZONES) $(wildcard tests/fuzz/*.h tests/unit/*.h)
 	@mkdir -p $(@D)
-	$(COMPILE) -Itests/fuzz -Itests/unit -DREPLAY_NAME='"$*"' -o $@ $< tests/fuzz/replay.c $(PURE) $(LINK_PURE)
+	$(call SHORT,cc)$(COMPILE) -Itests/fuzz -Itests/unit -DREPLAY_NAME='"$*"' -o $@ $< tests/fuzz/replay.c $(PURE) $(LINK_PURE)
 
 deps:
 	sh tests/deps
@@ -193,21 +197,22 @@ demo: deps
 	sh tests/interop/setup
 	conf/demo/run
 
+bench: deps
+	$(MAKE) -j2 all $(BENCH)
+	tests/bench/run $(if $(QUICK),--quick)
+
 # The fuzz targets, and what they link, by a compiler that has libFuzzer. Kept apart: these objects report what they reach.
 FUZZ_CC    := clang -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_OBJ   := $(PURE:$(B)/%=build-fuzz/%)
 .SECONDARY: $(FUZZ_OBJ)
 build-fuzz/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -fsanitize=fuzzer-no-link -Isrc $(INC_APR) -MMD -MP -c -o $@ $<
-bench: deps
-	$(MAKE) -j2 all $(BENCH)
-	tests/bench/run $(if $(QUICK),--quick)
+	$(call SHORT,clang)$(FUZZ_CC) -fsanitize=fuzzer-no-link -Isrc $(INC_APR) -MMD -MP -c -o $@ $<
 
 build-fuzz/%: ZONES = build-fuzz/tests/redzones.o
 build-fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) build-fuzz/tests/redzones.o
 	@mkdir -p $(@D)
-	$(FUZZ_CC) -fsanitize=fuzzer -Isrc -Itests/fuzz -Itests/unit $(INC_APR) -MMD -MP -o $@ $< $(FUZZ_OBJ) $(LINK_PURE)
+	$(call SHORT,clang)$(FUZZ_CC) -fsanitize=fuzzer -Isrc -Itests/fuzz -Itests/unit $(INC_APR) -MMD -MP -o $@ $< $(FUZZ_OBJ) $(LINK_PURE)
 fuzz: $(FUZZ)
 	tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ)
 
