@@ -14,7 +14,8 @@ static char lower(char c)
 
 static char fold(char c)
 {
-    return c == '_' ? '-' : lower(c);
+    const char small = lower(c);
+    return (small >= 'a' && small <= 'z') || (c >= '0' && c <= '9') ? small : '-';
 }
 
 static bool is_blank(char c)

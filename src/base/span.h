@@ -58,7 +58,8 @@ const char *gate_span_dup(apr_pool_t *p, gate_span s);
 /* Whether any byte is below SP or is DEL: what no header, cookie or URL of ours may hold. */
 bool gate_span_has_control(gate_span s);
 
-/* Header names as careless backends read them: ASCII case ignored, '_' and '-' alike. */
+/* Header names as careless backends read them: ASCII case ignored, and all that is neither letter nor
+ * digit alike, since there are servers that make one variable of X-User, x_user and X.User. */
 bool gate_name_equal_folded(gate_span a, gate_span b);
 
 /* For a log line, inside double quotes: printable ASCII stays, everything else (and '"', '\')

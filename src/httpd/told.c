@@ -17,10 +17,12 @@ static name_list lists[MAX_LENGTH + 1];
 static name_list prefixes;
 static bool any;
 
-/* Alike for both cases of a letter, and for '-' and '_'. */
+/* Alike for both cases of a letter, and for all that is none. */
 static uint32_t initial(gate_span name)
 {
-    return 1u << ((name.ptr[0] == '_' ? '-' : name.ptr[0]) & 31);
+    const unsigned letter = (unsigned)((name.ptr[0] | 0x20) - 'a');
+
+    return 1u << (letter < 26 ? letter : 31);
 }
 
 static name_list *list_for(gate_span name)

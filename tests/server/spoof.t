@@ -163,6 +163,7 @@ my @SPELLINGS = (
     { name => 'with underscores', head => sub { $underscored->($_[0]) . ': admin' } },
     { name => 'with underscores in small letters', head => sub { lc $underscored->($_[0]) . ': admin' } },
     { name => 'with only the last dash an underscore', head => sub { $_[0] =~ s/-(?=[^-]*$)/_/r . ': admin' } },
+    { name => 'with other signs for the dashes', head => sub { map { $_[0] =~ s/-/$_/gr . ': admin' } qw(. ~ ! $ + | * ' ` ^), '%', '#', '&' } },
     { name => 'with its value on a folded line', head => sub { ("$_[0]:", ' admin') } },
     { name => 'as the folded rest of another header', head => sub { ('X-Harmless: yes', " $_[0]: admin") } },
     { name => 'many times, each otherwise', head => sub { ("$_[0]: admin", lc($_[0]) . ': root', uc $underscored->($_[0]) . ': root', "$_[0]: admin") } },

@@ -44,10 +44,14 @@ static void names(void)
         {"X-User", "x_user", true},
         {"X_USER", "X-User", true},
         {"X-User", "X-Users", false},
-        {"X-User", "X.User", false},
+        {"X-User", "X.User", true},
+        {"x~user", "X|USER", true},
+        {"X-User", "X0User", false},
+        {"X-User", "XaUser", false},
         {"__", "--", true},
         {"", "", true},
         {"X-Us\xc3\xa9", "x-us\xc3\xa9", true},
+        {"X-Us\xc3\xa9", "x-us\xc3\xe9", true},
     };
     for (size_t i = 0; i < COUNT(cases); i++)
         ok(gate_name_equal_folded(gate_span_of(cases[i].a), gate_span_of(cases[i].b)) ==

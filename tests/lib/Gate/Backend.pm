@@ -33,7 +33,7 @@ sub answer_at {
 }
 
 # The values of a header in the last request, each line apart; the name is compared without regard
-# to case, and, if asked, to '-' and '_'.
+# to case, and, if asked, to signs: all that is neither letter nor digit is alike.
 sub got {
     my ($self, $name) = @_;
     my $last = $self->last or return;
@@ -42,7 +42,7 @@ sub got {
 sub got_folded {
     my ($self, $name) = @_;
     my $last = $self->last or return;
-    my $fold = sub { lc $_[0] =~ tr/_/-/r };
+    my $fold = sub { lc $_[0] =~ s/[^A-Za-z0-9]/-/gr };
     return map { "$_->[0]: $_->[1]" } grep { $fold->($_->[0]) eq $fold->($name) } @{ $last->{headers} };
 }
 
