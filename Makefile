@@ -102,10 +102,12 @@ $(B)/replay/%: tests/fuzz/%.c tests/fuzz/replay.c $(PURE) $(ZONES) $(wildcard te
 deps:
 	sh tests/deps
 
-# The browser is large, and nothing else wants it.
+# The browser is large, and nothing else wants it. What failed at the servers is said once more at the very end.
+check: export GATE_FAILURES = $(CURDIR)/$(B)/failures
 check: deps
 	sh tests/deps chromium
-	$(MAKE) -j2 check-all
+	@$(RM) $(B)/failures
+	$(MAKE) -j2 check-all || { cat $(B)/failures 2>/dev/null; false; }
 
 # One after the other, so that the output can be read; what is built for them is built at once.
 check-all: check-layers $(B)/mod_oidc_gate.so $(UNIT) $(REPLAY) $(BENCH)

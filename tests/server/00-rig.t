@@ -391,6 +391,31 @@ row 'the log is read: what is declared passes, what is not does not, and secrets
     is_deeply [map { /(reason=b|Sanitizer|SECRET)/ } @bad], [qw(reason=b Sanitizer SECRET)], 'three of them' or diag @bad;
 };
 
+# A test that fails, and dies: outside of all others, as what is caught is no end.
+my $failed = File::Temp->newdir;
+quiet(sub {
+    Gate::Test::write_down_failures("$failed", 'example');
+    Gate::Log::note("$failed", { test => 'example', begin => 0 });
+    pass 'what is fine';
+    subtest 'a part' => sub { is 'one', 'two', 'a number'; pass 'another' };
+    status_is(HTTP::Response->new(500, 'no', [], 'a page of the server'), 200, 'an answer');
+    eval { die "caught\n" };
+    parallel(1, sub { fail 'elsewhere' });
+    die "the end\n";
+});
+
+row 'what failed is written down: each assertion with what it says, in parts of a test too, and what a test died of' => sub {
+    Gate::Log::note("$failed", $_) for map { { test => $_, begin => 0 }, { test => $_, end => 1 } } qw(long silent);
+    Gate::Log::note("$failed", { test => 'long', failed => join "\n", 1 .. 100 });
+    my @said = Gate::Log::failures("$failed");
+    my $text = join "\n", @said;
+    like $text, qr/^example\.t:\n.*Failed test 'a number'\n.*at \S+00-rig\.t line \d+\.\n +got: 'one'\n +expected: 'two'\n/s, 'a part';
+    like $text, qr/Failed test 'an answer'.*a page of the server/s, 'an answer';
+    unlike $text, qr/fine|another|caught|elsewhere|silent/, 'nothing else';
+    like $text, qr/^ {4}the end\n {4}it did not come to its end$/m, 'the end of it';
+    is $said[-1], '    ... and 70 more lines', 'and no more than can be read';
+};
+
 # Runs an assertion that must fail, without saying so; whether it passed.
 sub quiet {
     my ($code) = @_;

@@ -4,7 +4,8 @@ package Gate::Log;
 
 # The error log as a test result. Tests say which lines they expect (Gate::Test writes it down
 # beside the log: which test, from which byte to which, and patterns); every other line of level
-# warn or above fails the run, and so does a secret at any level.
+# warn or above fails the run, and so does a secret at any level. What a test says of its failures is
+# written down there as well, for whoever reads only the end of a run's output.
 use strict;
 use warnings FATAL => 'all';
 
@@ -15,8 +16,8 @@ my $TROUBLE = qr/Sanitizer|runtime error:|exit signal|Assertion|child pid/;
 
 my $JSON = JSON::PP->new->utf8->canonical;
 
-# One more fact about a test: {test, begin => byte}, {test, end => byte} or {test, expect =>
-# pattern}.
+# One more fact about a test: {test, begin => byte}, {test, end => byte}, {test, expect => pattern} or
+# {test, failed => text}.
 sub note {
     my ($logs, $fact) = @_;
     open my $out, '>>', "$logs/declared" or die "$logs/declared: $!";
@@ -49,8 +50,9 @@ sub declared {
     open my $in, '<', "$logs/declared" or return \%test;
     while (my $line = <$in>) {
         my $fact = $JSON->decode($line);
-        my $test = $test{ $fact->{test} } //= { expect => [] };
+        my $test = $test{ $fact->{test} } //= { expect => [], failed => [] };
         push @{ $test->{expect} }, qr/$fact->{expect}/ if defined $fact->{expect};
+        push @{ $test->{failed} }, $fact->{failed} if defined $fact->{failed};
         for (qw(begin end)) { $test->{$_} = $fact->{$_} if defined $fact->{$_} }
     }
     return \%test;
@@ -86,6 +88,23 @@ sub near {
     my @heard = grep { ($_->{end} // 9e15) > ($_->{begin} // 9e15) || !defined $_->{end} } values %$tests;
     my @begun = sort { $b->{begin} <=> $a->{begin} } grep { ($_->{begin} // 9e15) <= $at } @heard;
     return grep { defined } @begun[0, 1];
+}
+
+# --- what failed ---
+
+# All that was written down, and who did not come to an end: a few lines of each test.
+my ($MOST_LINES, $MOST_CHARACTERS) = (30, 300);
+sub failures {
+    my ($logs) = @_;
+    my $tests = declared($logs);
+    return map {
+        my $test = $tests->{$_};
+        my @lines = map { split /\n/ } @{ $test->{failed} };
+        push @lines, 'it did not come to its end' if defined $test->{begin} && !defined $test->{end};
+        my $more = @lines - $MOST_LINES;
+        splice @lines, $MOST_LINES, $more, "... and $more more lines" if $more > 0;
+        @lines ? ("$_.t:", map { '    ' . substr $_, 0, $MOST_CHARACTERS } @lines) : ();
+    } sort keys %$tests;
 }
 
 # A line without what differs each time.

@@ -24,6 +24,7 @@ use JSON::PP ();
 use LWP::UserAgent ();
 use MIME::Base64 qw(encode_base64);
 use POSIX ();
+use Test2::API ();
 use Test::More ();
 use Time::HiRes qw(sleep time);
 use URI ();
@@ -63,6 +64,21 @@ sub import {
     my $none = Apache::Test::vars('module') eq 'none';
     Test::More::plan(skip_all => 'the module is not loaded') if $none && !$rig;
     begin_log();
+    write_down_failures($LOGS, $NAME);
+    return;
+}
+
+# From now on all that this process says of a failure is written down: which assertion, what was got and what expected, and
+# what it dies of. Processes that it forks say nothing of it.
+sub write_down_failures {
+    my ($logs, $name) = @_;
+    my $owner = $$;
+    my $failed = sub { Gate::Log::note($logs, { test => $name, failed => "@_" }) if $$ == $owner };
+    Test2::API::test2_stack()->top->listen(sub {
+        my (undef, $event) = @_;
+        $failed->($_->{details}) for grep { $_->{debug} } @{ $event->facet_data->{info} // [] };
+    }, inherit => 1);
+    $SIG{__DIE__} = sub { $failed->(@_) if !$^S };
     return;
 }
 
