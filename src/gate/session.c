@@ -161,7 +161,8 @@ static apr_int64_t end_of(const gate_request *q, const gate_settings *s, const g
     return s->session.ends_with_id_token && tokens->id_expires < end ? tokens->id_expires : end;
 }
 
-/* Files what was sealed. Whoever was signed out while signing in is not signed in. */
+/* Files what was sealed. Whoever was signed out while signing in is not signed in; nor is who would
+ * not be any more behind the callback, and be sent to sign in again and again. */
 static gate_reason file(const gate_request *q, const gate_settings *s, gate_world *w,
                         gate_session *session, apr_int64_t expires)
 {
@@ -170,10 +171,13 @@ static gate_reason file(const gate_request *q, const gate_settings *s, gate_worl
         .expires = expires,
         .idle = s->session.idle,
     };
-    gate_reason reason = reason_of(w->store->add(w->store, GATE_STORE_SESSION,
-                                                 &session->lock.filed_under, q->now, &entry, NULL),
-                                   entry.value);
+    gate_reason reason;
 
+    if (expires <= w->clock())
+        return GATE_TOKEN_EXPIRED;
+    reason = reason_of(w->store->add(w->store, GATE_STORE_SESSION, &session->lock.filed_under,
+                                     q->now, &entry, NULL),
+                       entry.value);
     session->record.created = q->now;
     return reason == GATE_OK ? gate_session_check(q, w, session) : reason;
 }

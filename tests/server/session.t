@@ -27,6 +27,13 @@ OIDCGateLogout        redirect=@base@/public/page.txt revoke=On
     ProxyPass @backend@
 </Location>
 
+<Location /until>
+    AuthType OIDCGate
+    OIDCGateSession until=id_token
+    Require valid-user
+    ProxyPass @backend@
+</Location>
+
 =httpd short
 
 OIDCGateIssuer        @op@
@@ -219,6 +226,17 @@ row '2.18 a session ends when it was idle too long, and when it has lasted too l
     status_is browse($idle, $page), 302, 'the one that was never used was idle too long';
     log_like qr/reason=session_expired/;
     calls_are $op, '';
+};
+
+row '2.18 a session that would be over before it begins is none: the login ends, and is not begun again and again' => sub {
+    my $ua = ua();
+    $op->lie(id_token => set => { exp => int(time) - 5 });
+    status_is login($ua, '/app/x')->{page}, 200, 'the clocks may be so far apart';
+    $ua = ua();
+    $backend->reset;
+    denied login($ua, '/until/x')->{callback}, 401, 'where sessions end with the ID token, this one has ended';
+    ok !has_gate_session($ua), 'no session';
+    log_like qr/deny status=401 reason=token_expired/;
 };
 
 row '2.19 signing out ends the session here, its tokens at the provider, and leads on to sign out there' => sub {

@@ -290,6 +290,11 @@ static void test_until_id_token(void)
     create(s, &tokens);
     world_wait(s->session.lifetime);
     is(find_as(s), "session_expired", "nor does a late end make it live longer than its lifetime");
+    s = world_begin();
+    s->session.ends_with_id_token = true;
+    tokens.id_expires = WORLD_START;
+    is(gate_reason_name(create(s, &tokens)), "token_expired",
+       "an ID token that has ended, if only by a moment, begins none");
 }
 
 static void test_end(void)
