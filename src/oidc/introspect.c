@@ -59,7 +59,8 @@ static gate_reason check_active(apr_pool_t *p, const json_t *object, const char 
 }
 
 /* An answer may leave these out; what it says must agree with what this gate takes, or a token of
- * another tenant or for another service would pass. */
+ * another tenant would pass. Where an audience is wanted it must be there: RFC 7662 section 2.2 has
+ * it OPTIONAL, but a token that does not say for whom it is may be for another service. */
 static gate_reason check_members(apr_pool_t *p, const json_t *object,
                                  const gate_introspection_want *want, apr_int64_t *expires,
                                  const char **detail)
@@ -67,7 +68,7 @@ static gate_reason check_members(apr_pool_t *p, const json_t *object,
     gate_reason reason = GATE_OK;
     if (want->issuer && json_object_get(object, "iss"))
         reason = gate_claim_check_issuer(p, object, want->issuer, detail);
-    if (reason == GATE_OK && want->audiences && json_object_get(object, "aud"))
+    if (reason == GATE_OK && want->audiences)
         reason = gate_claim_check_audience(p, object, want->audiences, detail);
     if (reason == GATE_OK)
         reason = gate_claim_check_names(p, object, detail);

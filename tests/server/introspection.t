@@ -456,12 +456,19 @@ row '3.13 an active token must fit what it says of itself' => sub {
         $op->lie(introspect => set => { $claim => $value });
         is with('/mine/x', opaque())->code, 200, "$claim " . $json->encode($value) . ' passes';
     }
-    $op->lie(introspect => drop => [qw(exp iss aud iat)]);
+    $op->lie(introspect => drop => [qw(exp iss iat)]);
     status_is with('/mine/x', opaque()), 200, 'and what an answer leaves out is not held against it';
 };
 
+row 'IN-3 where an audience is said, a token that does not say for whom it is may be for another service' => sub {
+    $op->lie(introspect => drop => ['aud']);
+    denied with('/mine/x', opaque()), 401;
+    log_like qr/reason=bad_audience/;
+    status_is with('/introspectionroute/x', opaque()), 200, 'where none is said, none is asked for';
+};
+
 row '3.13 an answer without anybody in it lets nobody in' => sub {
-    $op->lie(introspect => text => '{"active":true}');
+    $op->lie(introspect => text => '{"active":true,"aud":"api://default"}');
     denied with('/mine/x', opaque()), 403;
     log_like qr/reason=claim_missing/;
 };

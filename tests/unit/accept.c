@@ -4,6 +4,9 @@
 
 #include "world.h"
 
+/* How an introspection begins that lets anybody in. */
+#define ACTIVE "{\"active\":true,\"aud\":\"api://default\""
+
 static const char usual[] = ",\"sub\":\"bob\",\"client_id\":\"c-cli\",\"aud\":\"api://default\"";
 
 static gate_decision present(const gate_settings *s, const char *token)
@@ -262,7 +265,7 @@ static void test_never_past_its_end(void)
     gate_settings *s = begin_introspection();
 
     op.at[OP_INTROSPECTION].status = 200;
-    op.at[OP_INTROSPECTION].body = "{\"active\":true,\"sub\":\"a\",\"exp\":1750000010}";
+    op.at[OP_INTROSPECTION].body = ACTIVE ",\"sub\":\"a\",\"exp\":1750000010}";
     present(s, "good-1");
     world_wait(9);
     is(present(s, "good-1").cache, "hit", "a verdict is kept up to the token's end");
@@ -330,13 +333,14 @@ static void test_answers(void)
         {"[]", "FAIL idp_error 503"},
         {"<html>", "FAIL idp_error 503"},
         {"", "FAIL idp_error 503"},
-        {"{\"active\":true,\"exp\":1749999969}", "CHALLENGE token_expired 401"},
-        {"{\"active\":true,\"nbf\":1750000031}", "CHALLENGE token_not_yet_valid 401"},
+        {ACTIVE ",\"exp\":1749999969}", "CHALLENGE token_expired 401"},
+        {ACTIVE ",\"nbf\":1750000031}", "CHALLENGE token_not_yet_valid 401"},
         {"{\"active\":true,\"iss\":\"https://other.example\"}", "CHALLENGE bad_issuer 401"},
         {"{\"active\":true,\"aud\":\"api://other\"}", "CHALLENGE bad_audience 401"},
+        {"{\"active\":true,\"sub\":\"a\"}", "CHALLENGE bad_audience 401"},
         {"{\"active\":true,\"aud\":[\"x\",\"api://default\"],\"sub\":\"a\"}", "ADMIT ok 200"},
-        {"{\"active\":true,\"cnf\":{}}", "CHALLENGE pop_failed 401"},
-        {"{\"active\":true,\"sub\":\"a\"}", "ADMIT ok 200"},
+        {ACTIVE ",\"cnf\":{}}", "CHALLENGE pop_failed 401"},
+        {ACTIVE ",\"sub\":\"a\"}", "ADMIT ok 200"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

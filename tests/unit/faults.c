@@ -227,7 +227,7 @@ static void begin_introspection_of_jwt(void)
     the.app.introspect_all = true;
     op.subject = "bob";
     op.at[OP_INTROSPECTION].status = 200;
-    op.at[OP_INTROSPECTION].body = "{\"active\":true,\"sub\":\"bob\"}";
+    op.at[OP_INTROSPECTION].body = "{\"active\":true,\"aud\":\"api://default\",\"sub\":\"bob\"}";
 }
 
 static void begin_client(void)

@@ -20,6 +20,12 @@ static const gate_introspection_want want = {
     .skew = 30,
 };
 
+static const gate_introspection_want from_anybody = {
+    .issuer = "https://id.example",
+    .now = NOW,
+    .skew = 30,
+};
+
 static const struct {
     int status;
     const char *body;
@@ -92,11 +98,14 @@ static void test_answers(void)
         apr_int64_t expires = 7;
         gate_answer answer = {answers[i].status, "application/json", -1,
                               gate_span_of(answers[i].body), 0};
-        gate_reason reason = gate_introspection_read(p, &answer, &want, &claims, &expires, &detail);
+        const gate_introspection_want *wanted =
+            strstr(answers[i].body, "\"aud\"") ? &want : &from_anybody;
+        gate_reason reason =
+            gate_introspection_read(p, &answer, wanted, &claims, &expires, &detail);
         is(gate_reason_name(reason), gate_reason_name(answers[i].reason), "%s", answers[i].name);
         ok(reason == GATE_OK ? claims && expires == answers[i].expires : !claims && detail,
            "... with claims and an end, or with why not: %s", detail ? detail : "-");
-        ok(gate_introspection_read(p, &answer, &want, &claims, &expires, NULL) == reason,
+        ok(gate_introspection_read(p, &answer, wanted, &claims, &expires, NULL) == reason,
            "... which nobody need ask");
     }
 }
@@ -112,6 +121,11 @@ static void test_wants(void)
        "issuer and audience are compared only where they are wanted");
     ok(gate_introspection_read(p, &answer, &want, &claims, &expires, NULL) == GATE_BAD_ISSUER,
        "and are where they are");
+    answer.body = GATE_SPAN("{\"active\":true,\"iss\":\"https://id.example\"}");
+    ok(gate_introspection_read(p, &answer, &want, &claims, &expires, NULL) == GATE_BAD_AUDIENCE,
+       "where an audience is wanted, one that is not said is none of ours");
+    ok(gate_introspection_read(p, &answer, &from_anybody, &claims, &expires, NULL) == GATE_OK,
+       "where any will do, none will");
 }
 
 static void test_secrets(void)

@@ -357,8 +357,8 @@ static void op_introspect(const char *issuer, const gate_form *form, gate_answer
     else
         op_answer(answer, 200,
                   apr_psprintf(op.pool,
-                               "{\"active\":true,\"iss\":\"%s\",\"sub\":\"%s\",\"client_id\":\"c-"
-                               "app\",\"exp\":%" APR_INT64_T_FMT "%s}",
+                               "{\"active\":true,\"iss\":\"%s\",\"aud\":\"api://default\","
+                               "\"sub\":\"%s\",\"client_id\":\"c-app\",\"exp\":%" APR_INT64_T_FMT "%s}",
                                issuer, op.subject, op.clock() + 3600, op.claims_more));
 }
 
