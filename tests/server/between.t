@@ -64,7 +64,7 @@ sub has_http2 { return Apache::Test::vars('mpm') ne 'prefork' && qx(curl --versi
 # What curl says of version and status, asking with those headers.
 sub curl {
     my ($path, $how, @headers) = @_;
-    open my $curl, '-|', qw(curl -sS --max-time 5 -o /dev/null -w), '%{http_version} %{http_code}', $how, (map { ('-H', $_) } @headers),
+    open my $curl, '-|', qw(curl -sS --max-time 20 -o /dev/null -w), '%{http_version} %{http_code}', $how, (map { ('-H', $_) } @headers),
         url($path, 'h2c') or die "curl: $!";
     return join '', readline $curl;
 }
@@ -116,7 +116,7 @@ row "a backend cannot set the gate's own cookies in an answer before the answer"
     }
     if (has_http2()) {
         $backend->answer_at('/hints', raw => $hints . $END);
-        open my $curl, '-|', qw(curl -sS --max-time 5 -D - --http2-prior-knowledge -H), "Authorization: Bearer $token", url('/between/hints', 'h2c')
+        open my $curl, '-|', qw(curl -sS --max-time 20 -D - --http2-prior-knowledge -H), "Authorization: Bearer $token", url('/between/hints', 'h2c')
             or die "curl: $!";
         my $said = join '', readline $curl;
         like $said, qr/^HTTP\/2 103.*^set-cookie: app=1.*^HTTP\/2 200/ims, 'the same in HTTP/2';
@@ -130,7 +130,7 @@ row 'nor where it takes up another protocol' => sub {
     $backend->answer_at('/socket', raw => "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         . "Set-Cookie: $session->{name}=forged\r\nSet-Cookie: app=1\r\n\r\nHTTP/1.1 1 Set-Cookie: $session->{name}=said\r\n");
     my $answer = raw_request(join("\r\n", 'GET /between-socket/x HTTP/1.1', 'Host: x', 'Connection: Upgrade', 'Upgrade: websocket',
-                                  "Authorization: Bearer $token", '', ''), port => port(), wait => 3);
+                                  "Authorization: Bearer $token", '', ''), port => port(), until => qr/=said\r\n\z/);
     like $answer, qr/^HTTP\/1.1 101/, 'it does';
     unlike $answer, qr/=forged/, 'without that cookie';
     like $answer, qr/^Set-Cookie: app=1\r$/m, 'with the other';

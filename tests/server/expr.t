@@ -122,7 +122,7 @@ sub told { my ($name) = @_; return join '|', $backend->got($name) }
 # The last line of an access log; httpd writes it when the answer is already on its way.
 sub last_line {
     my ($file, $like) = @_;
-    return until_true(sub { -e "$LOGS/$file" && (grep { $_ =~ $like } split /^/, slurp("$LOGS/$file"))[-1] }, 5) // '';
+    return until_true(sub { -e "$LOGS/$file" && (grep { $_ =~ $like } split /^/, slurp("$LOGS/$file"))[-1] }) // '';
 }
 
 row 'RequestHeader and Header say what the claims are' => sub {
@@ -219,7 +219,7 @@ row 'CustomLog: a condition, and what is said of each decision' => sub {
     with_claims('/headers/alice', sub => 'alice-sub');
     with_claims('/headers/other');
     like last_line('expr-decisions.log', qr{/headers/other}), qr{ 200 verdict=allow reason=ok method=bearer }, 'allowed';
-    like slurp("$LOGS/expr-alice.log"), qr{^/headers/alice$}m, 'a condition that holds';
+    ok last_line('expr-alice.log', qr{^/headers/alice$}), 'a condition that holds';
     unlike slurp("$LOGS/expr-alice.log"), qr{/headers/other}, 'and one that does not';
 
     my $token = $op->mint(claims => { sub => 'x', client_id => 'batch', email => "evil\n\"x" });

@@ -145,7 +145,7 @@ my $backend = backend();
 sub line_of {
     my ($loc) = @_;
     expect_log qr/\b(?:deny|allow|redirect|login) status=.* loc=\Q$loc\E /, qr/authorization failure/;
-    my $line = until_true(sub { (grep { /oidc_gate:.* loc=\Q$loc\E / && / status=/ } log_lines())[-1] }, 2) // '';
+    my $line = until_true(sub { (grep { /oidc_gate:.* loc=\Q$loc\E / && / status=/ } log_lines())[-1] }) // '';
     my ($level, $said) = $line =~ /\[oidc_gate:(\w+)\].*?((?:would )?\w+ status=.*)/ or return;
     $said =~ s/ (?:loc|rid|idp_calls|cred|cache)=\S*//g; # what a cache knows, it knows in fewer words
     $said =~ s/ detail="(?:[^"\\]|\\.)*"//;

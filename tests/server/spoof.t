@@ -316,7 +316,7 @@ row 'HTTP/2' => sub {
     my $ask = sub {
         my ($path, @lines) = @_;
         $backend->reset;
-        open my $curl, '-|', qw(curl -sS --max-time 5 --http2-prior-knowledge -o /dev/null -w), '%{http_version} %{http_code}',
+        open my $curl, '-|', qw(curl -sS --max-time 20 --http2-prior-knowledge -o /dev/null -w), '%{http_version} %{http_code}',
             (map { ('-H', $_) } @lines), url($path, 'two') or die "curl: $!";
         return join '', readline $curl;
     };

@@ -134,11 +134,12 @@ my $OWN_LOG = Apache::Test::vars('t_logs') . '/token-from.log';
 
 sub told { return [map { $backend->got($_) } @_] }
 
-# What the access log says of the requests that a row made, once the last of them is there.
+# What the access log says of the requests that a row made, once all of these are there. Each is logged after its answer, so
+# that none of them need come before another.
 my $seen = 0;
 sub accesses {
-    my ($last) = @_;
-    until_true(sub { substr(slurp($OWN_LOG), $seen) =~ $last });
+    my (@all) = @_;
+    until_true(sub { my $text = substr slurp($OWN_LOG), $seen; !grep { $text !~ $_ } @all });
     my $text = substr slurp($OWN_LOG), $seen;
     $seen += length $text;
     return $text;
@@ -211,13 +212,13 @@ row 'a parameter is gone from the address, for the backend and for the log' => s
     is $backend->last->{target}, '/spelled';
     status_is get(ua(), url("/query/last?x=access_token&access_token=$token")), 200;
     is $backend->last->{target}, '/last?x=access_token';
-    my $log = accesses(qr/last/) =~ s/.*(?=GET .query.x)//sr;
-    is $log, <<'LOG', 'what the access log has';
-GET /query/x?a=1&b=%20 HTTP/1.1|?a=1&b=%20|/query/x|-
-GET /query/only HTTP/1.1||/query/only|-
-GET /query/spelled HTTP/1.1||/query/spelled|-
-GET /query/last?x=access_token HTTP/1.1|?x=access_token|/query/last|-
-LOG
+    my @log = sort grep { m{^GET /query/(?:x\?a=1&b|only|spelled|last)} } split /\n/, accesses(map { qr{/$_.*\n} } qw(x\?a=1&b only spelled last));
+    is_deeply \@log, [
+        'GET /query/last?x=access_token HTTP/1.1|?x=access_token|/query/last|-',
+        'GET /query/only HTTP/1.1||/query/only|-',
+        'GET /query/spelled HTTP/1.1||/query/spelled|-',
+        'GET /query/x?a=1&b=%20 HTTP/1.1|?a=1&b=%20|/query/x|-',
+    ], 'what the access log has';
 };
 
 row "the server's status page does not show it, neither afterwards nor meanwhile" => sub {
@@ -246,11 +247,11 @@ row 'wherever the address is put together early, it is there without the token' 
 row 'HTTP/2' => sub {
     plan skip_all => 'mod_http2 does not go with this MPM' if Apache::Test::vars('mpm') eq 'prefork';
     plan skip_all => 'this curl does not speak HTTP/2' unless qx(curl --version 2>&1) =~ /^Features:.*\bHTTP2\b/m;
-    open my $curl, '-|', qw(curl -sS --max-time 5 --http2-prior-knowledge -o /dev/null -w), '%{http_version} %{http_code}',
+    open my $curl, '-|', qw(curl -sS --max-time 20 --http2-prior-knowledge -o /dev/null -w), '%{http_version} %{http_code}',
         url("/query/two?a=1&access_token=$token", 'two') or die "curl: $!";
     is join('', readline $curl), '2 200';
     is $backend->last->{target}, '/two?a=1';
-    is accesses(qr/two.*\n/) =~ s/.*(?=GET .query.two)//sr, "GET /query/two?a=1 HTTP/2.0|?a=1|/query/two|-\n", 'what the access log has';
+    is_deeply [grep { /two/ } split /\n/, accesses(qr/two.*\n/)], ['GET /query/two?a=1 HTTP/2.0|?a=1|/query/two|-'], 'what the access log has';
 };
 
 row 'a CGI program sees neither the parameter nor the address that it was in' => sub {
@@ -266,7 +267,7 @@ row 'a CGI program sees neither the parameter nor the address that it was in' =>
     status_is $elsewhere, 200;
     like $elsewhere->content, qr/^QUERY_STRING=a=1$/m, 'nor where httpd goes on by itself';
     unlike $elsewhere->content, qr/\Q$token\E/;
-    my $log = accesses(qr/none/);
+    my $log = accesses(qr{/public/none}, qr{GET /old/x});
     unlike $log, qr/access_token/, 'the log has none of it';
     like $log, qr{GET /old/x\?a=1 HTTP}, 'and the log tells of the address that was asked for';
 };

@@ -951,7 +951,7 @@ row "the administrator's ErrorDocument wins; ours keeps the status and the heade
 row 'a refusal leaves the connection as it should be: the body of a refused request is not the next request' => sub {
     my $inner = "GET /open/smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
     my $answer = raw_request("POST /staff/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: " . length($inner) . "\r\n\r\n$inner"
-        . "GET /staff/y HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", wait => 1);
+        . "GET /staff/y HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", until => qr/\AHTTP.*\r\n\r\n.*\bHTTP\/1.1 \d+ .*\r\n\r\n./s);
     unlike $answer, $GUARDED, 'nothing shown';
     upstream_is 0;
     expect_log qr/deny status=401/;

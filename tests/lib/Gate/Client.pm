@@ -69,7 +69,7 @@ sub connection {
     return $self->{socket} if $self->{socket};
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $self->{port}, Timeout => 5);
     if (!$socket) {
-        $self->{refused}++;
+        $self->{refused}++ if !$!{EINTR};       # a signal to this process is not the server's doing
         sleep 0.02;
         return;
     }

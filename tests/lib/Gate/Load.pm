@@ -23,12 +23,14 @@ my $JSON = JSON::PP->new->utf8->canonical;
 sub start {
     my ($class, %with) = @_;
     my $self = bless { begun => time, owner => $$ }, $class;
+    my $stopped = 0;
+    local $SIG{TERM} = sub { $stopped = 1 };     # before there is anybody whom it could meet without
     for my $number (1 .. $with{workers}) {
         pipe my $from, my $to;
         my $pid = fork // die "fork: $!";
         if (!$pid) {
             close $from;
-            my $told = eval { work($number, %with) } // { wrong => { "died: $@" => 1 } };
+            my $told = eval { work($number, \$stopped, %with) } // { wrong => { "died: $@" => 1 } };
             print $to $JSON->encode($told);
             close $to;
             POSIX::_exit(0);
@@ -40,14 +42,12 @@ sub start {
 
 # One process: until it is told to stop, or has asked so many times.
 sub work {
-    my ($number, %with) = @_;
-    my $stopped = 0;
-    local $SIG{TERM} = sub { $stopped = 1 };
+    my ($number, $stopped, %with) = @_;
     srand $$;
     my $client = Gate::Client->new(port => $with{port}, $with{patience} ? (patience => $with{patience}) : ());
     my %wrong;
     my $begun = time;
-    for (my $round = 1; !$stopped && $round <= ($with{rounds} // 9e15); $round++) {
+    for (my $round = 1; !$$stopped && $round <= ($with{rounds} // 9e15); $round++) {
         my $what = eval { $with{ask}->($client, $number, $round) // '' } // "died: $@";
         $wrong{$what}++ if length $what;
         my $early = $with{rate} ? $begun + $round / $with{rate} - time : 0;

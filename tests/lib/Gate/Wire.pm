@@ -103,7 +103,9 @@ sub turn {
     my $readers = IO::Select->new((map { $_->{socket} } values %{ $self->{doors} }, @lines));
     my $writers = IO::Select->new(map { $_->{socket} } grep { $_->{talking} && $_->{due} <= $now } @lines);
     my ($can_read, $can_write) = IO::Select->select($readers, $writers, undef, $soonest) or return;
+    # What one of them says may close others.
     for my $socket (@{ $can_read // [] }) {
+        next if !defined fileno $socket;
         my $door = $self->{doors}{ fileno $socket };
         $door ? $self->let_in($door) : $self->hear($self->{lines}{ fileno $socket });
     }
