@@ -194,6 +194,17 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
     return may_be_newer(jwt, reason) ? GATE_UNKNOWN_KID : reason;
 }
 
+bool gate_provider_has_key(const gate_request *q, gate_provider *provider, const gate_jwt *jwt)
+{
+    const search s = {.q = q, .provider = provider, .kind = KEYS};
+    const document *held;
+
+    if (provider->given)
+        return gate_jwt_names_key(jwt, provider->given);
+    held = hold(&s);
+    return held && gate_jwt_names_key(jwt, held->keys);
+}
+
 static gate_reason ask_now(const gate_request *q, gate_world *w, gate_provider *provider,
                            gate_endpoint endpoint, const gate_question *question,
                            gate_answer *answer, const char **detail)

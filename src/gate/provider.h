@@ -82,6 +82,10 @@ gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_prov
 gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
                                          gate_provider *provider, const gate_jwt *jwt);
 
+/* Whether one of the provider's keys, as they are at hand, is of the kid and algorithm that the
+ * token names: says nothing of its signature. */
+bool gate_provider_has_key(const gate_request *q, gate_provider *provider, const gate_jwt *jwt);
+
 /* Asks: counted for the log, within the in-flight cap, and not at all while that endpoint fails
  * again and again. The reasons of gate_fetch, or IDP_BUSY. GATE_ENDPOINT_COUNT stands for the
  * metadata document. */

@@ -84,7 +84,7 @@ static bool fits_own_alg(gate_alg alg, const gate_jwk *key)
                           fits_curve(&rows[own], key));
 }
 
-static bool fits(gate_alg alg, const gate_jwk *key)
+bool gate_jws_fits(gate_alg alg, const gate_jwk *key)
 {
     const gate_alg_row *row = &rows[alg];
     if (row->type != key->type || !fits_curve(row, key) || !fits_own_alg(alg, key))
@@ -178,7 +178,7 @@ static gate_reason verify(const gate_alg_row *row, const gate_jwk *key, gate_spa
 gate_reason gate_jws_verify(gate_alg alg, const gate_jwk *key, gate_span signed_text,
                             gate_span signature)
 {
-    if (!fits(alg, key))
+    if (!gate_jws_fits(alg, key))
         return GATE_BAD_ALG;
     /* A bad signature must leave nothing in OpenSSL's error queue, which belongs to the whole
      * thread. */

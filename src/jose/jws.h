@@ -43,9 +43,12 @@ const char *gate_alg_name(gate_alg alg);
  * parts of it. */
 bool gate_alg_allowed(gate_alg alg, gate_alg_set allowed);
 
-/* Checks one signature. BAD_ALG where the key's type, curve, own "alg" or secret's length does
- * not fit the algorithm; BAD_SIGNATURE where it does not verify or has an impossible length;
- * INTERNAL where OpenSSL fails. */
+/* Whether a signature of that algorithm may be checked with the key: its type, curve, own "alg" and
+ * secret's length are right for it. */
+bool gate_jws_fits(gate_alg alg, const gate_jwk *key);
+
+/* Checks one signature. BAD_ALG where the key does not fit the algorithm; BAD_SIGNATURE where it
+ * does not verify or has an impossible length; INTERNAL where OpenSSL fails. */
 gate_reason gate_jws_verify(gate_alg alg, const gate_jwk *key, gate_span signed_text,
                             gate_span signature);
 

@@ -11,14 +11,12 @@
 #include "base/span.h"
 #include "jose/jws.h"
 
-#define GATE_JWT_MAX_BYTES        (16 * 1024)
-#define GATE_JWT_HEADER_MAX_BYTES (4 * 1024)
+#define GATE_JWT_MAX_BYTES (16 * 1024)
 
 typedef struct gate_jwt {
     gate_alg alg;
-    gate_span kid; /* absent where the header has none */
-    gate_span typ; /* absent where there is none; an "application/" in front is left out */
-    const json_t *header;
+    gate_span kid;         /* absent where the header has none */
+    gate_span typ;         /* absent where there is none; an "application/" in front is left out */
     const json_t *claims;  /* NOT to be believed before gate_jwt_verify has said GATE_OK */
     gate_span signed_text; /* header '.' payload, as it was signed */
     gate_span signature;
@@ -43,6 +41,9 @@ gate_reason gate_jwt_verify(const gate_jwt *jwt, const gate_jwks *keys);
 
 /* The same with one symmetric key. */
 gate_reason gate_jwt_verify_secret(const gate_jwt *jwt, const gate_jwk *secret);
+
+/* Whether the set has a key that gate_jwt_verify would try. */
+bool gate_jwt_names_key(const gate_jwt *jwt, const gate_jwks *keys);
 
 /* RFC 7519 section 4.1.4 to 4.1.6, with `skew` seconds of patience: exp must be there and not
  * past, nbf and iat, where there, not in the future. BAD_CLAIM where one of them is no date.

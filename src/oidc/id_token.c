@@ -132,11 +132,14 @@ static gate_reason check_access_token_hash(const check *c)
     const char *expected = gate_alg_half_hash(c->p, c->jwt->alg, c->want->access_token);
     if (!expected)
         return GATE_INTERNAL;
-    if (gate_json_string(c->claims, "at_hash", &hash) == GATE_JSON_VALID &&
-        gate_secret_equal(hash, gate_span_of(expected)))
-        return GATE_OK;
-    gate_detail(c->p, c->detail, "at_hash is not that of the access token");
-    return GATE_HASH_MISMATCH;
+    if (gate_json_string(c->claims, "at_hash", &hash) != GATE_JSON_VALID ||
+        !gate_secret_equal(hash, gate_span_of(expected))) {
+        gate_detail(c->p, c->detail, "at_hash is not that of the access token");
+        return GATE_HASH_MISMATCH;
+    }
+    if (c->want->vouches)
+        *c->want->vouches = true;
+    return GATE_OK;
 }
 
 /* Step 13; step 12, acr, is a rule's. */

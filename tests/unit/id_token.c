@@ -180,6 +180,28 @@ static void test_wants(void)
        "an empty nonce is one that must fit");
 }
 
+/* Only a hash that was there, and was compared, is said to have been. */
+static void test_vouches(void)
+{
+    static const claim_change none[] = {{"at_hash", NULL}};
+    static const claim_change other[] = {{"at_hash", "\"77QmUPtjPfzWtF2AnpK9RA\""}};
+    bool vouches = false;
+    gate_id_token_want want = wanted();
+    gate_jwt jwt = jwt_of("JWT", none, 1);
+    want.vouches = &vouches;
+    ok(gate_id_token_check(p, &jwt, &want, NULL) == GATE_OK && !vouches,
+       "an ID token without at_hash vouches for no access token");
+    jwt = jwt_of("JWT", other, 1);
+    ok(gate_id_token_check(p, &jwt, &want, NULL) == GATE_HASH_MISMATCH && !vouches,
+       "nor does one with another's");
+    jwt = jwt_of("JWT", NULL, 0);
+    want.access_token = (gate_span){NULL, 0};
+    ok(gate_id_token_check(p, &jwt, &want, NULL) == GATE_OK && !vouches,
+       "nor one of which nobody asks");
+    want.access_token = wanted().access_token;
+    ok(gate_id_token_check(p, &jwt, &want, NULL) == GATE_OK && vouches, "but one with its hash");
+}
+
 /* The hash is the signature algorithm's own. */
 static void test_hashes(void)
 {
@@ -245,6 +267,7 @@ int main(void)
     test_claims();
     test_kinds();
     test_wants();
+    test_vouches();
     test_hashes();
     test_detail();
     test_signed();

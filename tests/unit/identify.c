@@ -145,6 +145,62 @@ static void test_access_tokens(void)
     ok(op.at[OP_JWKS].calls == 0, "and then nobody looks for its key");
 }
 
+/* The same text with another signature. */
+static const char *resigned(const char *token)
+{
+    char *text = apr_pstrdup(the.pool, token);
+    char *first = strrchr(text, '.') + 1;
+
+    *first = *first == 'A' ? 'B' : 'A';
+    return text;
+}
+
+static const char *hash_of(const char *token)
+{
+    return apr_psprintf(the.pool, "\"%s\"",
+                        gate_alg_half_hash(the.pool, GATE_ALG_ES256, gate_span_of(token)));
+}
+
+/* An ID token that has the hash of an access token vouches for its bytes, as far as they say that
+ * they are this provider's. */
+static void test_vouched(void)
+{
+    const char *good, *bad, *foreign;
+    gate_tokens before;
+    const gate_identify_want renewal = {
+        .before = &before, .subject = GATE_SPAN("alice"), .scope = GATE_SPAN("granted")};
+    gate_token_set set;
+
+    world_begin();
+    good = access_jwt(WORLD_ISSUER, ",\"a\":\"at\"");
+    bad = resigned(good);
+    foreign = sign_jwt(the.pool, op.key, "ES256", "{\"alg\":\"ES256\",\"kid\":\"k9\"}",
+                       "{\"iss\":\"https://op.example\",\"exp\":1760000000,\"a\":\"at\"}");
+    identify(bad);
+    is(claim("a"), "none", "an access token that is badly signed does not count");
+    op.changes[0] = (claim_change){"at_hash", hash_of(bad)};
+    is(identify(bad), "ok", "where the ID token has its hash");
+    is(claim("a"), "at", "what it says is signed there");
+    is(identify(good), "hash_mismatch", "and nobody else's");
+    op.changes[0] = (claim_change){"at_hash", hash_of(foreign)};
+    is(identify(foreign), "ok", "one that names a key which the provider does not publish");
+    is(claim("a"), "none", "is for others to read, whoever vouches for it");
+    op.changes[0] = (claim_change){"at_hash", hash_of(access_jwt(OTHER_ISSUER, ",\"a\":\"at\""))};
+    identify(access_jwt(OTHER_ISSUER, ",\"a\":\"at\""));
+    is(claim("a"), "none", "as is another issuer's");
+    good = op_sign("at+jwt", "{\"iss\":\"https://op.example\",\"exp\":1749999900,\"a\":\"at\"}");
+    op.changes[0] = (claim_change){"at_hash", hash_of(good)};
+    identify(good);
+    is(claim("a"), "none", "and one that has expired has expired");
+    op.changes[0] = (claim_change){"at_hash", hash_of(bad)};
+    identify(bad);
+    before = tokens;
+    set = brought(bad);
+    set.id_token = (gate_span){NULL, 0};
+    is(identify_with(&set, &renewal), "ok", "a renewal without an ID token");
+    is(claim("a"), "none", "has nobody who vouches for anything");
+}
+
 static void test_userinfo(void)
 {
     static const struct {
@@ -182,6 +238,8 @@ static const char *mint_with_other_secret(apr_pool_t *p, const char *claims)
 
 static void test_shared_secret(void)
 {
+    const char *bad;
+
     world_begin();
     the.app.client.secret = GATE_SPAN("a secret of more than two hundred and fifty-six bits");
     op.mint = mint_with_long_secret;
@@ -193,6 +251,15 @@ static void test_shared_secret(void)
     ok(op.at[OP_JWKS].calls == 0, "keys are not asked for");
     op.mint = NULL;
     is(identify("opaque"), "bad_alg", "nor is another algorithm taken then");
+    the.app.algorithms |= GATE_ALGS_ASYMMETRIC;
+    bad = resigned(access_jwt(WORLD_ISSUER, ",\"a\":\"at\""));
+    op.changes[0] = (claim_change){"at_hash", hash_of(bad)};
+    identify(bad);
+    is(claim("a"), "at", "the provider's key vouches for an access token");
+    op.mint = mint_with_long_secret;
+    is(identify("opaque"), "hash_mismatch", "where the client's secret signs, at_hash counts too");
+    is(identify(bad), "ok", "and is right where it is right");
+    is(claim("a"), "none", "but that vouches for nothing");
 }
 
 static void test_clock(void)
@@ -251,6 +318,7 @@ int main(void)
     test_without_renewal();
     test_sources();
     test_access_tokens();
+    test_vouched();
     test_userinfo();
     test_shared_secret();
     test_clock();
