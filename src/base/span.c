@@ -123,6 +123,19 @@ bool gate_span_has_control(gate_span s)
     return has_control_in(word);
 }
 
+bool gate_span_is_printable(gate_span s)
+{
+    uint64_t bits = 0, word;
+    size_t at = 0;
+    for (; s.len - at >= sizeof word; at += sizeof word) {
+        memcpy(&word, s.ptr + at, sizeof word);
+        bits |= word;
+    }
+    for (; at < s.len; at++)
+        bits |= (unsigned char)s.ptr[at];
+    return !(bits & 0x8080808080808080u) && !gate_span_has_control(s);
+}
+
 bool gate_name_equal_folded(gate_span a, gate_span b)
 {
     if (!a.ptr || !b.ptr)

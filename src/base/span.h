@@ -58,6 +58,9 @@ const char *gate_span_dup(apr_pool_t *p, gate_span s);
 /* Whether any byte is below SP or is DEL: what no header, cookie or URL of ours may hold. */
 bool gate_span_has_control(gate_span s);
 
+/* Whether all of it is printable ASCII: from SP to "~". */
+bool gate_span_is_printable(gate_span s);
+
 /* Header names as careless backends read them: ASCII case ignored, and all that is neither letter nor
  * digit alike, since there are servers that make one variable of X-User, x_user and X.User. */
 bool gate_name_equal_folded(gate_span a, gate_span b);

@@ -132,12 +132,7 @@ static gate_reason reason_of(gate_span code, int status)
 /* RFC 6749 appendix A.12 and A.17: printable ASCII. */
 static bool is_token(gate_span text)
 {
-    if (text.len > GATE_TOKEN_MAX_BYTES)
-        return false;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.ptr[i] < 0x20 || text.ptr[i] > 0x7e)
-            return false;
-    return true;
+    return text.len <= GATE_TOKEN_MAX_BYTES && gate_span_is_printable(text);
 }
 
 /* A member that need not be there; null is how some providers leave one out. */

@@ -128,7 +128,8 @@ static void prepare(apr_pool_t *p, const struct algorithm *a, gate *g)
 {
     static const char *const audiences[] = {"api://default", NULL};
     static gate_site site = {.origin = "https://www.example"};
-    const gate_shm_options sizes = {(apr_size_t)1 << 20, (apr_size_t)64 << 20, NULL};
+    /* As a server has it that runs for a while: full, each record in the place of others. */
+    const gate_shm_options sizes = {(apr_size_t)1 << 20, (apr_size_t)4 << 20, NULL};
     gate_provider_options *options = apr_pcalloc(p, sizeof *options);
     const char *problem;
     gate_shm *shm;

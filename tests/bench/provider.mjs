@@ -53,8 +53,12 @@ function token(base, form) {
     return { access_token: jwt('RS256', access(base, { sub: 'c-web' }), { typ: 'at+jwt' }), token_type: 'Bearer', expires_in: 3600 };
   const { nonce, user } = JSON.parse(Buffer.from(form.get('code'), 'base64url'));
   const opaque = createHash('sha256').update(`${nonce}${++serial}`).digest('base64url');
-  const claims = { iss: base, aud: 'c-web', nonce, iat: now(), exp: now() + 3600, sid: `s${serial}`, ...person(user) };
-  return { id_token: jwt('RS256', claims), access_token: jwt('RS256', access(base, { sub: claims.sub }), { typ: 'at+jwt' }), refresh_token: opaque, token_type: 'Bearer', expires_in: 3600 };
+  const someone = person(user);
+  const bearer = jwt('RS256', access(base, { sub: someone.sub }), { typ: 'at+jwt' });
+  // As many providers do; OIDC Core section 3.1.3.6 leaves it open.
+  const hash = createHash('sha256').update(bearer).digest().subarray(0, 16).toString('base64url');
+  const claims = { iss: base, aud: 'c-web', nonce, iat: now(), exp: now() + 3600, sid: `s${serial}`, at_hash: hash, ...someone };
+  return { id_token: jwt('RS256', claims), access_token: bearer, refresh_token: opaque, token_type: 'Bearer', expires_in: 3600 };
 }
 
 function answer(base, path, query, form) {

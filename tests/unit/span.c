@@ -116,6 +116,20 @@ static void controls(void)
         if (gate_span_has_control((gate_span){&byte, 1}) != control)
             ok(false, "byte %02x is %sa control character", c, control ? "" : "not ");
     }
+    for (int c = 0; c < 256; c++) {
+        const bool printable = c >= 0x20 && c <= 0x7e;
+        for (size_t at = 0; at < 20; at++) {
+            char text[20];
+            memset(text, 'a', sizeof text);
+            text[at] = (char)c;
+            for (size_t len = at + 1; len <= sizeof text; len++)
+                if (gate_span_is_printable((gate_span){text, len}) != printable)
+                    ok(false, "byte %02x as number %zu of %zu is %sprintable", c, at + 1, len,
+                       printable ? "" : "not ");
+        }
+    }
+    ok(gate_span_is_printable(GATE_SPAN("")) && gate_span_is_printable((gate_span){NULL, 0}),
+       "nothing has nothing that is not printable");
     ok(gate_span_has_control(GATE_SPAN("abc\r\n")), "a line end is seen anywhere");
     ok(!gate_span_has_control(GATE_SPAN("")), "nothing has no control character");
 }
