@@ -196,12 +196,12 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
 
 bool gate_provider_has_key(const gate_request *q, gate_provider *provider, const gate_jwt *jwt)
 {
-    const search s = {.q = q, .provider = provider, .kind = KEYS};
-    const document *held;
+    const gate_document_search s = {.q = q, .provider = provider, .kind = GATE_DOCUMENT_KEYS};
+    const gate_document *held;
 
     if (provider->given)
         return gate_jwt_names_key(jwt, provider->given);
-    held = hold(&s);
+    held = gate_document_hold(&s);
     return held && gate_jwt_names_key(jwt, held->keys);
 }
 
