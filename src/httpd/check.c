@@ -196,23 +196,16 @@ static void say(checking *c, bool is_error, const char *text)
 
 /* --- the check --- */
 
-/* The outermost section of each server is from now on its very own, and knows which server it is:
- * all that is merged from it does. */
+/* The outermost section of each server knows from now on which host it is. */
 static void give_hosts(checking *c)
 {
     for (server_rec *s = c->main_server; s; s = s->next) {
-        const gate_dir *written = ap_get_module_config(s->lookup_defaults, &oidc_gate_module);
+        gate_dir *written = ap_get_module_config(s->lookup_defaults, &oidc_gate_module);
         gate_host *host = apr_pcalloc(gate_configuration->pool, sizeof *host);
-        gate_dir *dir = gate_dir_make(gate_configuration->pool);
 
-        memcpy(dir, written, offsetof(gate_dir, place));
-        dir->server = s;
-        dir->host = host;
-        dir->set |= GATE_BIT(host);
-        gate_dir_enroll(dir);
         host->server = s;
-        host->dir = dir;
-        ap_set_module_config(s->lookup_defaults, &oidc_gate_module, dir);
+        host->dir = gate_dir_give(written, host);
+        ap_set_module_config(s->lookup_defaults, &oidc_gate_module, host->dir);
     }
 }
 
@@ -233,7 +226,7 @@ static void warn_watched(checking *c, const outline *o, const gate_settings *set
             apr_psprintf(c->p,
                          "%s is not enforced (OIDCGateEnforce Off): whatever is decided there, "
                          "everybody passes, and the log says who would not have.",
-                         gate_dir_text(c->p, o->dir)));
+                         gate_directives_text(c->p, o->dir->written)));
 }
 
 static void warn_backend(void *context, const char *text)
@@ -286,7 +279,8 @@ static void check_section(checking *c, outline *o)
     for (int i = 0; i < closed->nelts; i++)
         say(c, !opens,
             apr_psprintf(c->p, "%s Until then, %s answers 500 on this virtual host.",
-                         APR_ARRAY_IDX(closed, i, const char *), gate_dir_text(c->p, o->dir)));
+                         APR_ARRAY_IDX(closed, i, const char *),
+                         gate_directives_text(c->p, o->dir->written)));
 }
 
 static void check_sections(checking *c)
@@ -299,7 +293,7 @@ static void check_sections(checking *c)
     }
 }
 
-static void warn_insecure(checking *c, const gate_dir *dir)
+static void warn_insecure(checking *c, const gate_directives *says)
 {
     static const struct {
         unsigned bit;
@@ -312,10 +306,10 @@ static void warn_insecure(checking *c, const gate_dir *dir)
     };
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (dir->insecure & words[i].bit)
+        if (says->insecure & words[i].bit)
             say(c, false,
                 apr_psprintf(c->p, "OIDCGateInsecure %s (%s): %s.", words[i].word,
-                             gate_directive_place(c->p, dir->where[GATE_FIELD_insecure]),
+                             gate_directive_place(c->p, says->where[GATE_FIELD_insecure]),
                              words[i].means));
     }
 }
@@ -325,8 +319,10 @@ static void warn(checking *c)
     for (server_rec *s = c->main_server; s; s = s->next) {
         const gate_dir *dir = ap_get_module_config(s->lookup_defaults, &oidc_gate_module);
         const gate_host *host = dir->host;
+        gate_directives says;
 
-        warn_insecure(c, dir);
+        gate_dir_read(dir, &says);
+        warn_insecure(c, &says);
         if (atomic_load(&host->is_used) && !host->site.secure && !host->is_loopback)
             say(c, false,
                 apr_psprintf(c->p,
@@ -367,16 +363,17 @@ static void refuse_redis(checking *c, const gate_server_options *options)
 
 static void set_options(const checking *c)
 {
-    const gate_dir *d = gate_dir_complete(
-        c->p, ap_get_module_config(c->main_server->lookup_defaults, &oidc_gate_module));
     gate_server_options *options = &gate_configuration->options;
+    gate_directives d;
 
-    options->session_bytes = d->session_store.bytes;
-    options->store_file = d->session_store.file;
-    options->redis_url = d->session_store.redis_url;
-    options->token_bytes = d->token_store.bytes;
-    options->secret_key = d->secret_keys.current;
-    options->old_secret_key = d->secret_keys.old;
+    gate_dir_read(ap_get_module_config(c->main_server->lookup_defaults, &oidc_gate_module), &d);
+    gate_directives_complete(&d);
+    options->session_bytes = d.session_store.bytes;
+    options->store_file = d.session_store.file;
+    options->redis_url = d.session_store.redis_url;
+    options->token_bytes = d.token_store.bytes;
+    options->secret_key = d.secret_keys.current;
+    options->old_secret_key = d.secret_keys.old;
 }
 
 bool gate_config_is_last_pass(void)
@@ -398,6 +395,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         say(&c, true, "a default of this module's own cannot be read");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    gate_dir_settle_all();
     c.outlines = outline_all(&c);
     c.backends = gate_backends_read(ptemp);
     give_hosts(&c);

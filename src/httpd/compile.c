@@ -12,9 +12,9 @@
 
 /* A section on its way from what was written to what it means. */
 typedef struct compiling {
-    apr_pool_t *p;
-    const gate_dir *dir; /* as it was written */
-    const gate_dir *d;   /* with the defaults */
+    apr_pool_t *p, *scratch;
+    const gate_dir *dir;
+    const gate_directives *d; /* what is written in it; and the defaults, without their bit */
     gate_host *host;
     gate_settings *s;
     bool is_of_host;
@@ -36,12 +36,12 @@ static const char *one_of(const compiling *c, gate_method a, gate_method b)
 
 static const char *place_of(const compiling *c, gate_field field)
 {
-    return gate_directive_place(c->p, c->dir->where[field]);
+    return gate_directive_place(c->p, c->d->where[field]);
 }
 
 static const char *section(const compiling *c)
 {
-    return gate_dir_text(c->p, c->dir);
+    return gate_directives_text(c->p, c->d);
 }
 
 /* The gate itself asks the provider something, and says which client it is. */
@@ -87,7 +87,7 @@ static const char *check_trailers(compiling *c)
 
 static const char *check_issuer(compiling *c)
 {
-    const gate_dir *d = c->d;
+    const gate_directives *d = c->d;
     gate_url url;
 
     if (!d->issuer)
@@ -164,7 +164,7 @@ static const char *check_undiscovered(compiling *c)
  * (fields_to_drop in config.c). */
 static const char *lost(const compiling *c, gate_field field, gate_field to)
 {
-    if (!c->dir->where[field] || c->dir->set >> field & 1)
+    if (!c->d->where[field] || c->d->set >> field & 1)
         return "";
     return apr_psprintf(c->p, " The one of %s belongs to another %s than the one of %s.",
                         place_of(c, field), to == GATE_FIELD_issuer ? "issuer" : "client",
@@ -173,8 +173,8 @@ static const char *lost(const compiling *c, gate_field field, gate_field to)
 
 static const char *check_client(compiling *c)
 {
-    const gate_dir *d = c->d;
-    const bool is_told = c->dir->set & GATE_BIT(client_auth);
+    const gate_directives *d = c->d;
+    const bool is_told = c->d->set & GATE_BIT(client_auth);
 
     if (!needs_client(c))
         return NULL;
@@ -319,7 +319,7 @@ static const char *check_response_mode(compiling *c)
 
 static const char *check_times(compiling *c)
 {
-    const gate_dir *d = c->d;
+    const gate_directives *d = c->d;
 
     if (d->session_idle > d->session_lifetime)
         return apr_psprintf(c->p,
@@ -343,7 +343,7 @@ static const char *check_times(compiling *c)
  * for. */
 static const char *check_resource(compiling *c)
 {
-    const gate_dir *d = c->d;
+    const gate_directives *d = c->d;
 
     if (!d->resource || !d->audiences || has_word(d->audiences, "any") ||
         has_word(d->audiences, d->resource))
@@ -471,7 +471,7 @@ static int inflight(const compiling *c)
 {
     int threads = 0;
 
-    if (c->dir->set & GATE_BIT(http_inflight))
+    if (c->d->set & GATE_BIT(http_inflight))
         return c->d->http_inflight;
     if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || threads < 4)
         return 0;
@@ -480,11 +480,11 @@ static int inflight(const compiling *c)
 
 static const char *set_provider(compiling *c)
 {
-    const gate_dir *d = c->d;
+    const gate_directives *d = c->d;
     gate_provider_options options = {
         .issuer = d->issuer,
         .discovery = d->discovery,
-        .domains = d->discovery_domains ? words(c->p, d->discovery_domains) : NULL,
+        .domains = d->discovery_domains ? words(c->scratch, d->discovery_domains) : NULL,
         .limits = {.connect_ms = d->http_connect * 1000,
                    .total_ms = d->http_total * 1000,
                    .max_body = d->http_maxbody,
@@ -503,7 +503,7 @@ static const char *set_provider(compiling *c)
                          d->insecure & GATE_INSECURE_HTTP_ISSUER;
     c->s->provider = gate_provider_for(&options);
     c->s->counted_as =
-        gate_count_place(d->place ? d->place : "/", d->issuer, !gate_configuration->is_read);
+        gate_count_place(c->s->place, d->issuer, !gate_configuration->is_read);
     return c->s->provider
                ? NULL
                : apr_psprintf(
@@ -543,18 +543,18 @@ static bool set_realm(compiling *c)
 static bool set_accept_fingerprint(compiling *c)
 {
     const gate_settings *s = c->s;
-    apr_array_header_t *parts = apr_array_make(c->p, 24, sizeof(gate_span));
+    apr_array_header_t *parts = apr_array_make(c->scratch, 24, sizeof(gate_span));
     const gate_span first[] = {
         GATE_SPAN("accept"),
         {(const char *)s->realm.fingerprint.bytes, GATE_DIGEST_BYTES},
-        number(c->p, s->methods),
-        number(c->p, s->algorithms),
+        number(c->scratch, s->methods),
+        number(c->scratch, s->algorithms),
         s->introspect_all ? GATE_SPAN("all") : GATE_SPAN("opaque"),
         s->strict_tokens ? GATE_SPAN("rfc9068") : GATE_SPAN("any"),
         c->d->discovery ? GATE_SPAN("discovery") : GATE_SPAN("endpoints"),
-        gate_span_of(joined(c->p, c->d->discovery_domains)),
-        gate_span_of(joined(c->p, c->d->sources)),
-        number(c->p, (unsigned)s->skew),
+        gate_span_of(joined(c->scratch, c->d->discovery_domains)),
+        gate_span_of(joined(c->scratch, c->d->sources)),
+        number(c->scratch, (unsigned)s->skew),
         gate_span_of(s->token_params ? gate_form_text(s->token_params) : NULL),
         gate_span_of(s->introspection_params ? gate_form_text(s->introspection_params) : NULL),
         gate_span_of(c->d->endpoints.keys),
@@ -570,26 +570,17 @@ static bool set_accept_fingerprint(compiling *c)
                           (size_t)parts->nelts);
 }
 
-static const char *name_of(compiling *c)
-{
-    const char *name = "";
-
-    for (int i = 0; i < c->dir->id_count; i++)
-        name = apr_psprintf(c->p, "%s%s%d", name, i ? "." : "", c->dir->ids[i]);
-    return name;
-}
-
 static void set_who(compiling *c)
 {
-    const gate_dir *d = c->d;
+    const gate_directives *d = c->d;
     gate_settings *s = c->s;
 
-    s->name = name_of(c);
-    s->place = d->place ? d->place : "/";
+    s->name = gate_chain_name(c->p, c->dir->ids, c->dir->id_count);
+    s->place = c->dir->place ? c->dir->place : "/";
     s->site = &c->host->site;
     s->client = (gate_client){gate_span_of(d->client_id), gate_span_of(d->client_secret),
                               (gate_client_auth)d->client_auth};
-    s->client_auth_given = c->dir->set & GATE_BIT(client_auth);
+    s->client_auth_given = c->d->set & GATE_BIT(client_auth);
     s->methods = d->methods;
     s->on_unauthenticated = (gate_unauthenticated)d->on_unauthenticated;
     s->enforces = d->enforces;
@@ -601,7 +592,7 @@ static void set_who(compiling *c)
 
 static void set_how(compiling *c)
 {
-    const gate_dir *d = c->d;
+    const gate_directives *d = c->d;
     gate_settings *s = c->s;
 
     s->scope = joined(c->p, d->scope);
@@ -622,7 +613,7 @@ static void set_how(compiling *c)
     s->algorithms = d->algorithms;
     s->strict_tokens = d->token_profile;
     s->skew = d->skew;
-    s->introspect_all = (c->dir->set & GATE_BIT(introspect_all)) ? d->introspect_all
+    s->introspect_all = (c->d->set & GATE_BIT(introspect_all)) ? d->introspect_all
                                                                  : !takes(c, GATE_METHOD_BEARER);
     s->cache = (gate_cache_times){d->cache_introspection, d->cache_negative, d->cache_token,
                                   d->cache_stale};
@@ -693,7 +684,7 @@ static const char *enroll(const compiling *c)
                             "%s signs people in, and its virtual host does so already for %d pairs "
                             "of OIDCGateIssuer and OIDCGateClientID, which are as many as signing "
                             "out looks through. Spread them over virtual hosts.",
-                            gate_dir_text(c->p, c->dir), GATE_HOST_MAX_REALMS);
+                            gate_directives_text(c->p, c->d), GATE_HOST_MAX_REALMS);
     if (c->s->resource && !gate_host_add_resource(c->host, c->s))
         return apr_psprintf(c->p,
                             "OIDCGateResource %s: its virtual host has %d resources already, which "
@@ -702,12 +693,15 @@ static const char *enroll(const compiling *c)
     return NULL;
 }
 
-const gate_compiled *gate_compile(apr_pool_t *p, const gate_dir *dir)
+const gate_compiled *gate_compile(apr_pool_t *p, apr_pool_t *scratch, const gate_dir *dir)
 {
-    compiling c = {.p = p, .dir = dir, .d = gate_dir_complete(p, dir), .host = dir->host};
+    gate_directives says;
+    compiling c = {.p = p, .scratch = scratch, .dir = dir, .d = &says, .host = dir->host};
     gate_compiled *compiled = apr_pcalloc(p, sizeof *compiled);
     const char *problem = NULL;
 
+    gate_dir_read(dir, &says);
+    gate_directives_complete(&says);
     for (size_t i = 0; !problem && i < sizeof checks / sizeof *checks; i++)
         problem = checks[i](&c);
     if (!problem)

@@ -28,6 +28,15 @@ gate_registry *gate_configuration;
 
 /* --- sections as they are written --- */
 
+/* Nothing is in it. */
+static gate_dir *make(apr_pool_t *p)
+{
+    gate_dir *dir = apr_pcalloc(p, sizeof *dir);
+
+    dir->enforces = true;
+    return dir;
+}
+
 static gate_registry *begin(apr_pool_t *p)
 {
     gate_registry *registry = apr_pcalloc(p, sizeof *registry);
@@ -54,7 +63,7 @@ void *gate_config_create_server(apr_pool_t *p, server_rec *s)
         gate_configuration = begin(p);
         if (!gate_configuration)
             abort(); /* as httpd itself does where there is no memory */
-        gate_configuration->nothing = gate_dir_make(p);
+        gate_configuration->nothing = make(p);
     }
     return gate_configuration;
 }
@@ -64,21 +73,17 @@ void *gate_config_merge_server(apr_pool_t *p, void *base, void *add)
     return add;
 }
 
-gate_dir *gate_dir_make(apr_pool_t *p)
-{
-    return apr_pcalloc(p, sizeof(gate_dir));
-}
-
 void *gate_config_create_dir(apr_pool_t *p, char *place)
 {
-    gate_dir *dir = gate_dir_make(p);
+    gate_dir *dir = make(p);
 
     dir->place = place;
     dir->is_fleeting = gate_configuration->is_read;
     return dir;
 }
 
-void gate_dir_enroll(gate_dir *dir)
+/* Gives a section its id, once. */
+static void enroll(gate_dir *dir)
 {
     apr_array_header_t *sections = gate_configuration->sections;
     int *id;
@@ -93,26 +98,31 @@ void gate_dir_enroll(gate_dir *dir)
     dir->number = gate_configuration->dir_count++;
 }
 
-void gate_dir_begin(const cmd_parms *cmd, gate_dir *dir)
+gate_directives *gate_dir_begin(const cmd_parms *cmd, gate_dir *dir)
 {
-    gate_dir_enroll(dir);
+    enroll(dir);
     dir->heading = gate_directive_heading(cmd->directive);
     dir->server = cmd->server;
+    if (!dir->written)
+        dir->written = apr_pcalloc(cmd->pool, sizeof *dir->written);
+    return dir->written;
 }
 
 void gate_config_force_authn(cmd_parms *cmd)
 {
     gate_dir *dir =
         ap_set_config_vectors(cmd->server, cmd->context, cmd->path, &oidc_gate_module, cmd->pool);
+    gate_directives *written;
 
-    dir->forces_authn = 1;
     if (dir->is_fleeting) {
+        dir->forces_authn = true;
         dir->stands_for = gate_configuration->nothing;
         return;
     }
-    gate_dir_begin(cmd, dir);
-    dir->set |= GATE_BIT(forces_authn);
-    dir->where[GATE_FIELD_forces_authn] = cmd->directive;
+    written = gate_dir_begin(cmd, dir);
+    written->forces_authn = 1;
+    written->set |= GATE_BIT(forces_authn);
+    written->where[GATE_FIELD_forces_authn] = cmd->directive;
 }
 
 /* --- where something is written --- */
@@ -154,20 +164,20 @@ const char *gate_heading_arguments(apr_pool_t *p, const ap_directive_t *heading)
     return apr_pstrndup(p, heading->args, len && heading->args[len - 1] == '>' ? len - 1 : len);
 }
 
-static const ap_directive_t *any_place(const gate_dir *dir)
+static const ap_directive_t *any_place(const gate_directives *says)
 {
-    if (dir->set & GATE_BIT(auth_type))
-        return dir->where[GATE_FIELD_auth_type];
+    if (says->set & GATE_BIT(auth_type))
+        return says->where[GATE_FIELD_auth_type];
     for (int i = 0; i < GATE_FIELD_COUNT; i++) {
-        if (dir->where[i])
-            return dir->where[i];
+        if (says->where[i])
+            return says->where[i];
     }
     return NULL;
 }
 
-const char *gate_dir_text(apr_pool_t *p, const gate_dir *dir)
+const char *gate_directives_text(apr_pool_t *p, const gate_directives *says)
 {
-    const ap_directive_t *place = any_place(dir), *heading = gate_directive_heading(place);
+    const ap_directive_t *place = any_place(says), *heading = gate_directive_heading(place);
 
     if (!heading)
         return place ? gate_directive_place(p, place) : "this server";
@@ -177,13 +187,12 @@ const char *gate_dir_text(apr_pool_t *p, const gate_dir *dir)
 
 bool gate_dir_is_guarded(const gate_dir *dir)
 {
-    return dir->set & GATE_BIT(auth_type) && !strcasecmp(dir->auth_type, "OIDCGate");
+    return dir->auth_type && !strcasecmp(dir->auth_type, "OIDCGate");
 }
 
 bool gate_dir_may_be_guarded(const gate_dir *dir)
 {
-    return gate_dir_is_guarded(dir) ||
-           (dir->set & GATE_BIT(auth_type) && strstr(dir->auth_type, "%{"));
+    return gate_dir_is_guarded(dir) || (dir->auth_type && strstr(dir->auth_type, "%{"));
 }
 
 /* --- merging --- */
@@ -191,7 +200,7 @@ bool gate_dir_may_be_guarded(const gate_dir *dir)
 /* A client id belongs to an issuer, a secret to a client id, and a resource's name to the resource:
  * with another one, what belonged to the former is not inherited, so that no secret goes to
  * somebody it was not meant for. That it was there is still seen from its place. */
-static apr_uint64_t fields_to_drop(const gate_dir *base, const gate_dir *add)
+static apr_uint64_t fields_to_drop(const gate_directives *base, const gate_directives *add)
 {
     const apr_uint64_t of_client = GATE_BIT(client_secret) | GATE_BIT(client_auth);
     const apr_uint64_t of_issuer =
@@ -210,7 +219,7 @@ static apr_uint64_t fields_to_drop(const gate_dir *base, const gate_dir *add)
 }
 
 /* Puts what is set in add over what is in onto. */
-static void lay_over(gate_dir *onto, const gate_dir *add)
+static void lay_over(gate_directives *onto, const gate_directives *add)
 {
     onto->set &= ~fields_to_drop(onto, add);
 #define GATE_FIELD_LAY(type, name)                                      \
@@ -221,21 +230,55 @@ static void lay_over(gate_dir *onto, const gate_dir *add)
     GATE_DIR_FIELDS(GATE_FIELD_LAY)
 #undef GATE_FIELD_LAY
     onto->set |= add->set;
-    if (add->place && add->place[0] != '*') /* "*If" is no path */
-        onto->place = add->place;
 }
 
-gate_dir *gate_dir_complete(apr_pool_t *p, const gate_dir *dir)
+void gate_directives_complete(gate_directives *says)
 {
-    const gate_dir *standard = gate_configuration->standard;
-    gate_dir *complete = apr_pmemdup(p, dir, sizeof *dir);
+    const gate_directives *standard = gate_configuration->standard;
 
 #define GATE_FIELD_COMPLETE(type, name) \
-    if (!(dir->set & GATE_BIT(name)))   \
-        complete->name = standard->name;
+    if (!(says->set & GATE_BIT(name)))  \
+        says->name = standard->name;
     GATE_DIR_FIELDS(GATE_FIELD_COMPLETE)
 #undef GATE_FIELD_COMPLETE
-    return complete;
+}
+
+static gate_dir *section(int id)
+{
+    return APR_ARRAY_IDX(gate_configuration->sections, id, gate_dir *);
+}
+
+/* From the sections as they were written, so that it does not matter in which order they were put
+ * together. */
+void gate_dir_read(const gate_dir *dir, gate_directives *says)
+{
+    memset(says, 0, sizeof *says);
+    for (int i = 0; i < dir->id_count; i++) {
+        const gate_directives *written = section(dir->ids[i])->written;
+
+        if (written)
+            lay_over(says, written);
+    }
+}
+
+static void settle(gate_dir *dir)
+{
+    gate_directives says;
+
+    gate_dir_read(dir, &says);
+    dir->auth_type = says.set & GATE_BIT(auth_type) ? says.auth_type : NULL;
+    if (says.set & GATE_BIT(token_sources))
+        dir->token_sources = gate_token_sources_of(says.token_sources);
+    dir->forces_authn = says.set & GATE_BIT(forces_authn) ||
+                        (says.set & GATE_BIT(on_unauthenticated) &&
+                         says.on_unauthenticated == GATE_UNAUTHENTICATED_PASS);
+    dir->enforces = !(says.set & GATE_BIT(enforces)) || says.enforces;
+}
+
+void gate_dir_settle_all(void)
+{
+    for (int i = 0; i < gate_configuration->sections->nelts; i++)
+        settle(section(i));
 }
 
 static bool has_id(const int *ids, int count, int id)
@@ -262,7 +305,7 @@ static int *chain(apr_pool_t *p, const gate_dir *base, const gate_dir *add, int 
     return ids;
 }
 
-static const char *chain_name(apr_pool_t *p, const int *ids, int count)
+const char *gate_chain_name(apr_pool_t *p, const int *ids, int count)
 {
     const char *name = "";
 
@@ -271,16 +314,21 @@ static const char *chain_name(apr_pool_t *p, const int *ids, int count)
     return name;
 }
 
-/* From the sections as they were written, so that it does not matter in which order they were put
- * together. */
-static gate_dir *fold(apr_pool_t *p, const int *ids, int count)
+static gate_dir *merge_chain(apr_pool_t *p, const int *ids, int count)
 {
-    gate_dir *dir = gate_dir_make(p);
+    gate_dir *dir = make(p);
 
-    for (int i = 0; i < count; i++)
-        lay_over(dir, APR_ARRAY_IDX(gate_configuration->sections, ids[i], gate_dir *));
     dir->ids = ids;
     dir->id_count = count;
+    for (int i = 0; i < count; i++) {
+        const gate_dir *written = section(ids[i]);
+
+        if (written->place && written->place[0] != '*') /* "*If" is no path */
+            dir->place = written->place;
+        if (written->host)
+            dir->host = written->host;
+    }
+    settle(dir);
     return dir;
 }
 
@@ -318,11 +366,11 @@ static gate_dir *keep(apr_pool_t *scratch, const gate_dir *base, gate_dir *add)
     if (merged || (registry->is_read && registry->memo_count >= MAX_MEMOS))
         return merged;
     ids = chain(scratch, base, add, &count);
-    name = chain_name(scratch, ids, count);
+    name = gate_chain_name(scratch, ids, count);
     merged = apr_hash_get(registry->merged, name, APR_HASH_KEY_STRING);
     if (!merged) {
-        merged = fold(registry->pool, apr_pmemdup(registry->pool, ids, sizeof *ids * (size_t)count),
-                      count);
+        merged = merge_chain(registry->pool,
+                             apr_pmemdup(registry->pool, ids, sizeof *ids * (size_t)count), count);
         merged->number = registry->dir_count++;
         apr_hash_set(registry->merged, apr_pstrdup(registry->pool, name), APR_HASH_KEY_STRING,
                      merged);
@@ -344,7 +392,7 @@ static gate_dir *merge_slowly(apr_pool_t *p, gate_dir *base, gate_dir *add)
     if (merged)
         return merged;
     ids = chain(p, base, add, &count);
-    merged = fold(p, ids, count);
+    merged = merge_chain(p, ids, count);
     merged->is_fleeting = true;
     return merged;
 }
@@ -353,12 +401,22 @@ gate_dir *gate_dir_merge(apr_pool_t *p, gate_dir *base, gate_dir *add)
 {
     gate_dir *merged;
 
-    if (!add->set)
+    if (!add->id_count)
         return base;
-    if (!base->set)
+    if (!base->id_count)
         return add;
     merged = recall(base, add);
     return merged ? merged : merge_slowly(p, base, add);
+}
+
+gate_dir *gate_dir_give(gate_dir *dir, gate_host *host)
+{
+    gate_dir *own = make(gate_configuration->pool);
+
+    own->host = host;
+    own->server = host->server;
+    enroll(own);
+    return gate_dir_merge(gate_configuration->pool, dir, own);
 }
 
 gate_dir *gate_dir_find(const int *ids, int count)
@@ -370,14 +428,11 @@ gate_dir *gate_dir_find(const int *ids, int count)
     apr_thread_mutex_lock(registry->mutex);
     apr_pool_create(&scratch, registry->pool);
     for (int i = 0; i < count; i++) {
-        gate_dir *section;
-
         if (ids[i] < 0 || ids[i] >= registry->sections->nelts) {
             dir = NULL;
             break;
         }
-        section = APR_ARRAY_IDX(registry->sections, ids[i], gate_dir *);
-        dir = dir ? keep(scratch, dir, section) : section;
+        dir = dir ? keep(scratch, dir, section(ids[i])) : section(ids[i]);
     }
     apr_pool_destroy(scratch);
     apr_thread_mutex_unlock(registry->mutex);
@@ -388,11 +443,11 @@ gate_dir *gate_dir_find(const int *ids, int count)
  * so what it stands for stays the pointer that settings are kept with. */
 static gate_dir *merge_forced(apr_pool_t *p, gate_dir *base, gate_dir *add)
 {
-    gate_dir *forced = gate_dir_make(p);
+    gate_dir *forced = make(p);
 
     forced->stands_for = gate_dir_merge(p, base->stands_for ? base->stands_for : base,
                                         add->stands_for ? add->stands_for : add);
-    forced->forces_authn = 1;
+    forced->forces_authn = true;
     return forced;
 }
 
@@ -415,8 +470,12 @@ const gate_compiled *gate_dir_compiled(apr_pool_t *p, gate_dir *dir)
     apr_thread_mutex_lock(gate_configuration->mutex);
     compiled = atomic_load(&dir->compiled);
     if (!compiled) {
-        compiled = gate_compile(dir->is_fleeting ? p : gate_configuration->pool, dir);
+        apr_pool_t *scratch;
+
+        apr_pool_create(&scratch, gate_configuration->pool);
+        compiled = gate_compile(dir->is_fleeting ? p : gate_configuration->pool, scratch, dir);
         atomic_store_explicit(&dir->compiled, compiled, memory_order_release);
+        apr_pool_destroy(scratch);
     }
     apr_thread_mutex_unlock(gate_configuration->mutex);
     return compiled;
@@ -425,6 +484,14 @@ const gate_compiled *gate_dir_compiled(apr_pool_t *p, gate_dir *dir)
 static gate_dir *dir_of(ap_conf_vector_t *sections)
 {
     return ap_get_module_config(sections, &oidc_gate_module);
+}
+
+/* What stays the same pointer, whatever a .htaccess forces. */
+static gate_dir *stable_of(const request_rec *r)
+{
+    gate_dir *dir = dir_of(r->per_dir_config);
+
+    return dir->stands_for ? dir->stands_for : dir;
 }
 
 static bool is_ours(request_rec *r)
@@ -447,15 +514,13 @@ const gate_settings *gate_config_settings(request_rec *r, const char **problem)
 {
     const gate_settings *settings = decided_by(r);
     const gate_compiled *compiled;
-    gate_dir *dir;
 
     *problem = NULL;
     if (settings)
         return settings;
     if (!is_ours(r))
         return NULL;
-    dir = dir_of(r->per_dir_config);
-    compiled = gate_dir_compiled(r->pool, dir->stands_for ? dir->stands_for : dir);
+    compiled = gate_dir_compiled(r->pool, stable_of(r));
     *problem = compiled->problem;
     return compiled->settings;
 }
@@ -463,28 +528,18 @@ const gate_settings *gate_config_settings(request_rec *r, const char **problem)
 bool gate_config_forces_authn(request_rec *r)
 {
     const gate_dir *dir = dir_of(r->per_dir_config);
-    const gate_dir *stable = dir->stands_for ? dir->stands_for : dir;
-    const bool passes = stable->set & GATE_BIT(on_unauthenticated) &&
-                        stable->on_unauthenticated == GATE_UNAUTHENTICATED_PASS;
 
-    return (passes || dir->forces_authn || stable->forces_authn) && is_ours(r);
+    return (dir->forces_authn || stable_of(r)->forces_authn) && is_ours(r);
 }
 
 bool gate_config_enforces(request_rec *r)
 {
-    const gate_dir *dir = dir_of(r->per_dir_config);
-    const gate_dir *stable = dir->stands_for ? dir->stands_for : dir;
-
-    return !(stable->set & GATE_BIT(enforces)) || stable->enforces;
+    return stable_of(r)->enforces;
 }
 
 gate_token_sources gate_config_token_sources(request_rec *r)
 {
-    const gate_dir *dir = dir_of(r->per_dir_config);
-    const gate_dir *stable = dir->stands_for ? dir->stands_for : dir;
-
-    return (stable->set & GATE_BIT(token_sources)) ? gate_token_sources_of(stable->token_sources)
-                                                   : (gate_token_sources){NULL, 0};
+    return stable_of(r)->token_sources;
 }
 
 const gate_site *gate_config_site(server_rec *s)
@@ -551,10 +606,20 @@ static bool same_provider(const gate_provider_options *a, const gate_provider_op
            same_text(a->limits.client_key, b->limits.client_key);
 }
 
+static const char *const *copied(apr_pool_t *p, const char *const *words)
+{
+    size_t count = 0;
+
+    while (words && words[count])
+        count++;
+    return words ? apr_pmemdup(p, words, sizeof *words * (count + 1)) : NULL;
+}
+
 gate_provider *gate_provider_for(const gate_provider_options *options)
 {
     gate_registry *registry = gate_configuration;
     gate_provider_entry *first = atomic_load(&registry->providers), *entry;
+    gate_provider_options kept = *options;
 
     for (entry = first; entry; entry = entry->next) {
         if (same_provider(gate_provider_says(entry->provider), options))
@@ -562,8 +627,9 @@ gate_provider *gate_provider_for(const gate_provider_options *options)
     }
     if (registry->provider_count >= MAX_PROVIDERS)
         return NULL;
+    kept.domains = copied(registry->pool, options->domains);
     entry = apr_palloc(registry->pool, sizeof *entry);
-    entry->provider = gate_provider_make(registry->pool, options);
+    entry->provider = gate_provider_make(registry->pool, &kept);
     entry->next = first;
     if (!entry->provider)
         return NULL;

@@ -47,7 +47,6 @@ typedef struct gate_secret_keys {
     X(const char *, auth_type)   /* overheard: another module's directive */            \
     X(const server_rec *, named) /* overheard: the server in which ServerName stands */ \
     X(int, tls)                  /* overheard: SSLEngine */                             \
-    X(gate_host *, host)         /* written by nobody: which virtual host it is */      \
     X(int, forces_authn)         /* gate_config_force_authn */                          \
     X(const char *, issuer)                                                             \
     X(int, discovery)                                                                   \
@@ -136,28 +135,41 @@ typedef struct gate_memo {
 
 #define GATE_MEMO_BUCKETS 8
 
-/* A section as it was written, or several of them merged. What was written never changes after
- * check_config; memos and compiled are added to, by whoever holds the mutex, and read without it.
- */
-struct gate_dir {
+/* What the directives of a section say, or those of several together. */
+typedef struct gate_directives {
     apr_uint64_t set; /* a GATE_BIT for each field that is */
 #define GATE_FIELD_MEMBER(type, name) type name;
     GATE_DIR_FIELDS(GATE_FIELD_MEMBER)
 #undef GATE_FIELD_MEMBER
     const ap_directive_t *where[GATE_FIELD_COUNT]; /* without its bit: what was written, but
                                                       belonged to another issuer or client */
+} gate_directives;
+
+/* A section as it was written, or several of them merged. There are many, of hosts that are alike
+ * too; so what is written stands once, where it was written, and is put together when somebody asks
+ * for it (gate_dir_read). It never changes after check_config; memos and compiled are added to, by
+ * whoever holds the mutex, and read without it. */
+struct gate_dir {
+    gate_directives *written; /* NULL: nothing is, or it is merged */
+    const int *ids;           /* of the written sections that it consists of, outermost first */
+    int id_count;
+    unsigned number; /* in the order of making */
 
     const char *place; /* the path of the innermost section, for the log; NULL: a server's own */
     const ap_directive_t *heading; /* the "<Location" it was written in; NULL: a server's own, or
                                       merged */
     const server_rec *server;      /* the one it was written in; NULL: merged */
+    gate_host *host;               /* the one that it counts in; NULL: in several */
 
-    const int *ids; /* of the written sections that it consists of, outermost first */
-    int id_count;
-    unsigned number;      /* in the order of making */
+    /* What requests ask of it; from check_config on. */
+    const char *auth_type; /* NULL: not said */
+    gate_token_sources token_sources;
+    bool forces_authn;
+    bool enforces;
     bool is_fleeting;     /* belongs to one request */
     gate_dir *stands_for; /* of a request with a .htaccess that forces authentication: what it is
                              beside that */
+
     _Atomic(gate_memo *) memos[GATE_MEMO_BUCKETS];
     _Atomic(const gate_compiled *) compiled;
 };
@@ -177,8 +189,8 @@ typedef struct gate_registry {
     apr_hash_t *merged;           /* name of a chain -> gate_dir * */
     int memo_count;               /* of those made for requests */
     unsigned dir_count;
-    const gate_dir *standard; /* what directives mean that are nowhere written */
-    gate_dir *nothing;        /* and a section in which nothing is */
+    const gate_directives *standard; /* what directives mean that are nowhere written */
+    gate_dir *nothing;               /* and a section in which nothing is */
     _Atomic(gate_provider_entry *) providers;
     int provider_count;
     gate_server_options options;
@@ -207,19 +219,24 @@ struct gate_host {
 
 /* --- config.c --- */
 
-/* A section in which nothing is yet. */
-gate_dir *gate_dir_make(apr_pool_t *p);
-/* Gives it an id, once: before anything is set in it. */
-void gate_dir_enroll(gate_dir *dir);
-/* The same, while a directive is read; and it remembers where it stands. */
-void gate_dir_begin(const cmd_parms *cmd, gate_dir *dir);
+/* What stands in a section already, while a directive of it is read. */
+gate_directives *gate_dir_begin(const cmd_parms *cmd, gate_dir *dir);
+/* Once all is read: notes what requests ask of each section. */
+void gate_dir_settle_all(void);
+/* Makes what is written for a server as a whole the host's very own, and all that is merged from it;
+ * returns that. */
+gate_dir *gate_dir_give(gate_dir *dir, gate_host *host);
 /* add within base; the same pointers give the same pointer. p is for what belongs to one request.
  */
 gate_dir *gate_dir_merge(apr_pool_t *p, gate_dir *base, gate_dir *add);
+/* "0.3.7", in p: what the sections of a chain are called together. */
+const char *gate_chain_name(apr_pool_t *p, const int *ids, int count);
 /* The chain of these written sections. NULL: there is none of such an id, or no room for it. */
 gate_dir *gate_dir_find(const int *ids, int count);
-/* dir with what is nowhere written filled in; bits and places stay. In p. */
-gate_dir *gate_dir_complete(apr_pool_t *p, const gate_dir *dir);
+/* What its sections say together. */
+void gate_dir_read(const gate_dir *dir, gate_directives *says);
+/* Fills in what is nowhere written; bits and places stay. */
+void gate_directives_complete(gate_directives *says);
 /* What dir means. Compiled when first asked for, kept but where it belongs to one request. */
 const gate_compiled *gate_dir_compiled(apr_pool_t *p, gate_dir *dir);
 /* Whether AuthType gives it to the gate; and whether it may, where that is an expression which only
@@ -233,17 +250,17 @@ const char *gate_directive_place(apr_pool_t *p, const ap_directive_t *directive)
 const ap_directive_t *gate_directive_heading(const ap_directive_t *directive);
 /* What stands behind "<Location", without the '>', in p. */
 const char *gate_heading_arguments(apr_pool_t *p, const ap_directive_t *heading);
-/* "<Location /app> (httpd.conf:42)", in p: where the section says AuthType, or where else it
- * begins. */
-const char *gate_dir_text(apr_pool_t *p, const gate_dir *dir);
+/* "<Location /app> (httpd.conf:42)", in p: the section that says AuthType, or something else. */
+const char *gate_directives_text(apr_pool_t *p, const gate_directives *says);
 
-/* The one provider of which that is said. NULL: there are too many, or no memory. */
+/* The one provider of which that is said; it keeps the texts, which are the configuration's. NULL:
+ * there are too many, or no memory. */
 gate_provider *gate_provider_for(const gate_provider_options *options);
 
 /* --- directives.c --- */
 
 /* The defaults in the table of directives, read by the same readers. */
-const gate_dir *gate_directive_standards(apr_pool_t *p, server_rec *main_server);
+const gate_directives *gate_directive_standards(apr_pool_t *p, server_rec *main_server);
 
 /* A list of gate_token_source as settings have it. */
 static inline gate_token_sources gate_token_sources_of(const apr_array_header_t *list)
@@ -272,8 +289,8 @@ bool gate_host_is_reached(const server_rec *s, const server_rec *main_server);
 
 /* --- compile.c --- */
 
-/* What was written -> what it means. All of it in p; under the mutex. */
-const gate_compiled *gate_compile(apr_pool_t *p, const gate_dir *dir);
+/* What was written -> what it means, in p; under the mutex. */
+const gate_compiled *gate_compile(apr_pool_t *p, apr_pool_t *scratch, const gate_dir *dir);
 
 /* --- check.c --- */
 

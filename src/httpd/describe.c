@@ -120,12 +120,12 @@ static void add_lines(listing *l, const ap_directive_t *directive)
 }
 
 /* Whether the directive holds here at all. */
-static bool add_directive(listing *l, const gate_dir *dir, const char *name)
+static bool add_directive(listing *l, const gate_directives *says, const char *name)
 {
     bool is_written = false;
 
     for (int i = 0; i < GATE_FIELD_COUNT; i++) {
-        const ap_directive_t *where = dir->set >> i & 1 ? dir->where[i] : NULL;
+        const ap_directive_t *where = says->set >> i & 1 ? says->where[i] : NULL;
 
         if (!where || strcasecmp(where->directive, name))
             continue;
@@ -152,14 +152,14 @@ json_t *gate_describe(request_rec *r)
     const gate_dir *dir = ap_get_module_config(r->per_dir_config, &oidc_gate_module);
     listing l = {.p = r->pool, .written = json_array(), .seen = apr_hash_make(r->pool)};
     json_t *defaults = json_object();
+    gate_directives says;
 
-    if (dir->stands_for)
-        dir = dir->stands_for;
-    add_directive(&l, dir, "AuthType");
+    gate_dir_read(dir->stands_for ? dir->stands_for : dir, &says);
+    add_directive(&l, &says, "AuthType");
     for (const command_rec *command = gate_commands; command->name; command++) {
         const char *standard = default_of(r->pool, command);
 
-        if (standard && !add_directive(&l, dir, command->name))
+        if (standard && !add_directive(&l, &says, command->name))
             json_object_set_new(defaults, command->name, json_string(standard));
     }
     return json_pack("{s:o, s:o}", "written", l.written, "defaults", defaults);

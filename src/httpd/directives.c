@@ -114,7 +114,7 @@ static const char *read_resource(gate_line *line, const gate_row *row)
         return gate_complain(line, line->words[0],
                              "a resource is known by an https address, such as "
                              "https://api.example.com/mcp");
-    line->dir->resource = line->words[0];
+    line->written->resource = line->words[0];
     gate_line_set(line, GATE_FIELD_resource);
     return read_keys_behind(line, row);
 }
@@ -137,10 +137,10 @@ static const char *read_endpoint(gate_line *line, const gate_row *row)
     if (!gate_endpoint_find(line->words[0], &endpoint))
         return gate_complain(line, line->words[0], "there is no such endpoint; there are %s",
                              all_endpoints(line->pool));
-    if (!(line->dir->set & GATE_BIT(endpoints)))
-        line->dir->endpoints = (gate_endpoints){.keys = NULL};
+    if (!(line->written->set & GATE_BIT(endpoints)))
+        line->written->endpoints = (gate_endpoints){.keys = NULL};
     if (endpoint == GATE_ENDPOINT_JWKS && !strncasecmp(word, "file:", 5)) {
-        const char *problem = gate_read_key_set(line, word + 5, &line->dir->endpoints.keys);
+        const char *problem = gate_read_key_set(line, word + 5, &line->written->endpoints.keys);
 
         if (problem)
             return problem;
@@ -148,7 +148,7 @@ static const char *read_endpoint(gate_line *line, const gate_row *row)
         return gate_complain(line, word,
                              "an endpoint is an address such as https://id.example.com/token");
     }
-    line->dir->endpoints.urls[endpoint] = word;
+    line->written->endpoints.urls[endpoint] = word;
     gate_line_set(line, GATE_FIELD_endpoints);
     return NULL;
 }
@@ -171,7 +171,7 @@ static const char *read_client_auth(gate_line *line, const gate_row *row)
     if (line->count > 1)
         return gate_complain(line, line->words[1],
                              "none of the methods of this version takes key= or cert=");
-    line->dir->client_auth = (int)method;
+    line->written->client_auth = (int)method;
     gate_line_set(line, GATE_FIELD_client_auth);
     return NULL;
 }
@@ -244,7 +244,7 @@ static const char *read_grant_scope(gate_line *line, const gate_row *row)
 static const char *read_param(gate_line *line, const gate_slot *slot,
                               bool (*owns)(const char *name))
 {
-    gate_form **form = (gate_form **)(void *)((char *)line->dir + slot->offset);
+    gate_form **form = (gate_form **)(void *)((char *)line->written + slot->offset);
     const char *name = line->words[0], *value = line->words[1];
 
     if (!*name || !*value)
@@ -254,7 +254,7 @@ static const char *read_param(gate_line *line, const gate_slot *slot,
             line, name,
             "the gate sets this parameter itself; where it is yours to choose, it has a directive "
             "of its own, such as OIDCGateScope");
-    if (!(line->dir->set >> slot->field & 1))
+    if (!(line->written->set >> slot->field & 1))
         *form = gate_form_make(line->pool);
     if (gate_form_get(*form, name).ptr && strcmp(name, "resource"))
         return gate_complain(line, name, "this parameter is there already");
@@ -292,7 +292,7 @@ static const char *read_variable(gate_line *line, const gate_row *row)
  * it. */
 static const char *read_assertion(gate_line *line, const gate_row *row)
 {
-    gate_assertion *assertion = &line->dir->assertion;
+    gate_assertion *assertion = &line->written->assertion;
     const char *problem;
 
     *assertion = (gate_assertion){.lifetime = 60};
@@ -325,7 +325,7 @@ static void split(gate_line *line, const char *rest)
 static const char *set(cmd_parms *cmd, void *dir, const char *arguments)
 {
     const gate_row *row = cmd->info;
-    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+    gate_line line = {.cmd = cmd, .pool = cmd->pool};
     const char *problem = ap_check_cmd_context(cmd, NOT_IN_LIMIT | NOT_IN_HTACCESS);
 
     if (!problem && row->is_main_only)
@@ -335,7 +335,7 @@ static const char *set(cmd_parms *cmd, void *dir, const char *arguments)
     split(&line, arguments);
     if (line.count < row->min || (row->max && line.count > row->max))
         return gate_complain(&line, NULL, "say %s %s", cmd->cmd->name, cmd->cmd->errmsg);
-    gate_dir_begin(cmd, dir);
+    line.written = gate_dir_begin(cmd, dir);
     /* What comes back is a complaint, made in the pool: nothing of the line. */
     /* cppcheck-suppress returnDanglingLifetime */
     return row->read(&line, row);
@@ -429,7 +429,7 @@ static const gate_slot http_keys[] = {
     {.key = NULL},
 };
 #define ASSERTION_SLOT(member) \
-    .field = GATE_FIELD_assertion, .offset = offsetof(gate_dir, assertion.member)
+    .field = GATE_FIELD_assertion, .offset = offsetof(gate_directives, assertion.member)
 static const gate_slot assertion_keys[] = {
     {"key", ASSERTION_SLOT(signer), gate_read_signer},
     {"old", ASSERTION_SLOT(other), gate_read_signer},
@@ -596,12 +596,12 @@ const command_rec gate_commands[] = {
 
 /* One directive's default, as if it stood in the configuration. */
 static const char *read_standard(apr_pool_t *p, server_rec *s, const command_rec *command,
-                                 gate_dir *dir)
+                                 gate_directives *standard)
 {
     const gate_row *row = command->cmd_data;
     cmd_parms parms = {
         .pool = p, .temp_pool = p, .server = s, .cmd = command, .info = command->cmd_data};
-    gate_line line = {.cmd = &parms, .pool = p, .dir = dir};
+    gate_line line = {.cmd = &parms, .pool = p, .written = standard};
 
     split(&line, row->standard);
     /* As above. */
@@ -609,15 +609,15 @@ static const char *read_standard(apr_pool_t *p, server_rec *s, const command_rec
     return row->read(&line, row);
 }
 
-const gate_dir *gate_directive_standards(apr_pool_t *p, server_rec *main_server)
+const gate_directives *gate_directive_standards(apr_pool_t *p, server_rec *main_server)
 {
-    gate_dir *dir = gate_dir_make(p);
+    gate_directives *standard = apr_pcalloc(p, sizeof *standard);
 
     for (const command_rec *command = gate_commands; command->name; command++) {
         const gate_row *row = command->cmd_data;
 
-        if (row && row->standard && read_standard(p, main_server, command, dir))
+        if (row && row->standard && read_standard(p, main_server, command, standard))
             return NULL;
     }
-    return dir;
+    return standard;
 }

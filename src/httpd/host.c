@@ -47,21 +47,21 @@ static bool listens_with_tls(apr_port_t port)
 }
 
 /* What ServerName and the listener make of it; NULL where they do not say. */
-static const char *derive_origin(apr_pool_t *p, const gate_host *host)
+static const char *derive_origin(apr_pool_t *p, const gate_host *host, const gate_directives *d)
 {
     const server_rec *s = host->server;
     const char *scheme = s->server_scheme;
     apr_port_t port = port_of(s);
     gate_url url;
 
-    if (host->dir->named != s)
+    if (d->named != s)
         return NULL;
     if (scheme && !s->port) /* the name is an address already */
         port = strcmp(scheme, "https") ? 80 : 443;
     if (!port)
         return NULL;
-    if (!scheme && host->dir->set & GATE_BIT(tls))
-        scheme = host->dir->tls ? "https" : "http";
+    if (!scheme && d->set & GATE_BIT(tls))
+        scheme = d->tls ? "https" : "http";
     if (!scheme)
         scheme = listens_with_tls(port) ? "https" : "http";
     if (!gate_url_parse(
@@ -79,7 +79,7 @@ static const char *server_text(apr_pool_t *p, const server_rec *s)
 
 /* --- its cookies --- */
 
-static const char *check_cookie(apr_pool_t *p, const gate_host *host, const gate_dir *d)
+static const char *check_cookie(apr_pool_t *p, const gate_host *host, const gate_directives *d)
 {
     const gate_site *site = &host->site;
 
@@ -94,24 +94,20 @@ static const char *check_cookie(apr_pool_t *p, const gate_host *host, const gate
     return NULL;
 }
 
-const char *gate_host_make(gate_host *host)
+/* What browsers know of it. */
+static const char *make_site(gate_host *host, const gate_directives *d)
 {
     apr_pool_t *p = gate_configuration->pool;
-    const gate_dir *d = gate_dir_complete(p, host->dir);
     gate_site *site = &host->site;
     gate_url url;
 
-    if (host->is_made)
-        return host->problem;
-    host->is_made = true;
-    site->origin = d->base_url ? d->base_url : derive_origin(p, host);
+    site->origin = d->base_url ? d->base_url : derive_origin(p, host, d);
     if (!site->origin)
-        return host->problem = apr_psprintf(
-                   p,
-                   "OIDCGateBaseURL is missing: ServerName and the listeners of %s do not say "
-                   "what its address is as browsers see it. Say OIDCGateBaseURL "
-                   "https://www.example.com there.",
-                   server_text(p, host->server));
+        return apr_psprintf(
+            p,
+            "OIDCGateBaseURL is missing: ServerName and the listeners of %s do not say what its "
+            "address is as browsers see it. Say OIDCGateBaseURL https://www.example.com there.",
+            server_text(p, host->server));
     gate_url_parse(gate_span_of(site->origin), &url);
     host->is_loopback = url.is_loopback;
     site->secure = url.is_https;
@@ -120,13 +116,23 @@ const char *gate_host_make(gate_host *host)
                    : url.is_https ? "__Host-oidc-gate"
                                   : "oidc-gate";
     site->samesite = d->samesite ? "Strict" : "Lax";
-    site->assertion = d->assertion.signer ? &d->assertion : NULL;
+    if (d->assertion.signer)
+        site->assertion = apr_pmemdup(p, &d->assertion, sizeof d->assertion);
     site->find = gate_host_find;
-    host->signs_people_in = apr_pcalloc(p, sizeof *host->signs_people_in * GATE_HOST_MAX_REALMS);
-    site->settings = host->signs_people_in;
-    host->resources = apr_pcalloc(p, sizeof *host->resources * GATE_HOST_MAX_RESOURCES);
-    site->resources = host->resources;
-    return host->problem = check_cookie(p, host, d);
+    return check_cookie(p, host, d);
+}
+
+const char *gate_host_make(gate_host *host)
+{
+    gate_directives says;
+
+    if (host->is_made)
+        return host->problem;
+    host->is_made = true;
+    gate_dir_read(host->dir, &says);
+    gate_directives_complete(&says);
+    host->problem = make_site(host, &says);
+    return host->problem;
 }
 
 /* --- its settings --- */
@@ -158,6 +164,15 @@ const gate_settings *gate_host_find(const gate_site *site, const char *name)
     return gate_dir_compiled(NULL, dir)->settings;
 }
 
+/* Room for the host's settings of one kind, made where there is a first of them: most hosts have none
+ * of some kinds. */
+static gate_settings const **room_for(gate_settings const ***list, int most)
+{
+    if (!*list)
+        *list = apr_pcalloc(gate_configuration->pool, sizeof **list * (size_t)most);
+    return *list;
+}
+
 bool gate_host_add(gate_host *host, const gate_settings *settings)
 {
     gate_site *site = &host->site;
@@ -171,6 +186,7 @@ bool gate_host_add(gate_host *host, const gate_settings *settings)
     }
     if (site->settings_count == GATE_HOST_MAX_REALMS)
         return false;
+    site->settings = room_for(&host->signs_people_in, GATE_HOST_MAX_REALMS);
     host->signs_people_in[site->settings_count] = settings;
     __atomic_store_n(&site->settings_count, site->settings_count + 1, __ATOMIC_RELEASE);
     return true;
@@ -186,6 +202,7 @@ bool gate_host_add_resource(gate_host *host, const gate_settings *settings)
     }
     if (site->resource_count == GATE_HOST_MAX_RESOURCES)
         return false;
+    site->resources = room_for(&host->resources, GATE_HOST_MAX_RESOURCES);
     host->resources[site->resource_count] = settings;
     __atomic_store_n(&site->resource_count, site->resource_count + 1, __ATOMIC_RELEASE);
     return true;

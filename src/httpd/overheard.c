@@ -29,7 +29,7 @@ static const char *check_overheard(const cmd_parms *cmd)
 const char *gate_overhear_auth_type(cmd_parms *cmd, void *dir, const char *arguments)
 {
     const char *type = ap_getword_conf(cmd->pool, &arguments), *problem;
-    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+    gate_line line = {.cmd = cmd, .pool = cmd->pool};
 
     if (gate_expr_is_mentioned(type)) /* whom it asks for depends on it */
         return "AuthType cannot depend on who somebody is: nobody is known before it is";
@@ -41,18 +41,18 @@ const char *gate_overhear_auth_type(cmd_parms *cmd, void *dir, const char *argum
     problem = check_overheard(cmd);
     if (problem)
         return problem;
-    gate_dir_begin(cmd, dir);
-    line.dir->auth_type = type;
+    line.written = gate_dir_begin(cmd, dir);
+    line.written->auth_type = type;
     gate_line_set(&line, GATE_FIELD_auth_type);
     return DECLINE_CMD;
 }
 
 const char *gate_overhear_server_name(cmd_parms *cmd, void *dir, const char *arguments)
 {
-    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+    gate_line line = {.cmd = cmd, .pool = cmd->pool};
 
-    gate_dir_begin(cmd, dir);
-    line.dir->named = cmd->server;
+    line.written = gate_dir_begin(cmd, dir);
+    line.written->named = cmd->server;
     gate_line_set(&line, GATE_FIELD_named);
     return DECLINE_CMD;
 }
@@ -60,12 +60,12 @@ const char *gate_overhear_server_name(cmd_parms *cmd, void *dir, const char *arg
 const char *gate_overhear_tls(cmd_parms *cmd, void *dir, const char *arguments)
 {
     const char *word = ap_getword_conf(cmd->pool, &arguments), *problem = check_overheard(cmd);
-    gate_line line = {.cmd = cmd, .pool = cmd->pool, .dir = dir};
+    gate_line line = {.cmd = cmd, .pool = cmd->pool};
 
     if (problem)
         return problem;
-    gate_dir_begin(cmd, dir);
-    line.dir->tls = !strcasecmp(word, "on");
+    line.written = gate_dir_begin(cmd, dir);
+    line.written->tls = !strcasecmp(word, "on");
     gate_line_set(&line, GATE_FIELD_tls);
     return DECLINE_CMD;
 }

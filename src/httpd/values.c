@@ -43,18 +43,18 @@ const char *gate_complain(const gate_line *line, const char *word, const char *f
 
 void gate_line_set(gate_line *line, gate_field field)
 {
-    line->dir->set |= (apr_uint64_t)1 << field;
-    line->dir->where[field] = line->cmd->directive;
+    line->written->set |= (apr_uint64_t)1 << field;
+    line->written->where[field] = line->cmd->directive;
 }
 
 static bool is_set(const gate_line *line, const gate_slot *slot)
 {
-    return line->dir->set >> slot->field & 1;
+    return line->written->set >> slot->field & 1;
 }
 
 static void *place(const gate_line *line, const gate_slot *slot)
 {
-    return (char *)line->dir + slot->offset;
+    return (char *)line->written + slot->offset;
 }
 
 static const char *set_text(gate_line *line, const gate_slot *slot, const char *text)

@@ -10,7 +10,7 @@
 typedef struct gate_line {
     cmd_parms *cmd;
     apr_pool_t *pool;
-    gate_dir *dir;
+    gate_directives *written; /* in its section, so far */
     int count;
     char *const *words; /* NULL-terminated */
 } gate_line;
@@ -26,14 +26,14 @@ typedef struct gate_choice {
 typedef struct gate_slot {
     const char *key; /* of "idle=30m"; NULL where the value stands by itself */
     gate_field field;
-    size_t offset; /* in gate_dir */
+    size_t offset; /* in gate_directives */
     const char *(*read)(gate_line *line, const struct gate_slot *slot, const char *word);
     apr_uint64_t min, max;
     const gate_choice *choices;
     bool is_list; /* its key may come more than once */
 } gate_slot;
 
-#define GATE_SLOT_AT(name) .field = GATE_FIELD_##name, .offset = offsetof(gate_dir, name)
+#define GATE_SLOT_AT(name) .field = GATE_FIELD_##name, .offset = offsetof(gate_directives, name)
 
 /* "OIDCGateX word: ..."; without a word, where it had better not be shown, "OIDCGateX: ...". In the
  * line's pool. */
