@@ -14,6 +14,7 @@
 #include "httpd/config.h"
 #include "httpd/expr.h"
 #include "httpd/request.h"
+#include "httpd/shared.h"
 
 APLOG_USE_MODULE(oidc_gate);
 
@@ -124,14 +125,12 @@ const char *gate_check_require(cmd_parms *cmd, const char *args)
     return apr_hash_get(aliases, name, APR_HASH_KEY_STRING) ? check_place(cmd) : NULL;
 }
 
-/* Keeps a rule that was read, or says where its problem is. */
-static const char *keep(cmd_parms *cmd, written_rule written, const char *problem,
-                        const void **parsed)
+/* Says where the problem of a rule is that was read, if it has one. */
+static const char *place_rule(cmd_parms *cmd, const char *problem)
 {
     const ap_directive_t *alias = section_around(cmd, "<AuthzProviderAlias");
     const char *misplaced = alias ? NULL : check_place(cmd);
 
-    *parsed = apr_pmemdup(cmd->pool, &written, sizeof written);
     if (misplaced)
         return misplaced;
     if (problem)
@@ -142,74 +141,73 @@ static const char *keep(cmd_parms *cmd, written_rule written, const char *proble
     return NULL;
 }
 
-static const char *read_claim(cmd_parms *cmd, const char *args, const void **parsed)
-{
-    written_rule written = {.kind = "claim"};
-    const char *problem =
-        gate_rule_claim(cmd->pool, words_of(cmd->pool, args), &regex_engine, &written.rule);
-
-    return keep(cmd, written, problem, parsed);
-}
-
 typedef const char *rule_reader(apr_pool_t *p, const char *const *words, const gate_rule **rule);
 
-static const char *read_words(cmd_parms *cmd, const char *kind, rule_reader *read, const char *args,
-                              const void **parsed)
-{
-    written_rule written = {.kind = kind};
-    const char *problem = read(cmd->pool, words_of(cmd->pool, args), &written.rule);
-
-    return keep(cmd, written, problem, parsed);
-}
-
-static const char *read_acr(cmd_parms *cmd, const char *args, const void **parsed)
-{
-    return read_words(cmd, "acr", gate_rule_acr, args, parsed);
-}
-
-static const char *read_auth_age(cmd_parms *cmd, const char *args, const void **parsed)
-{
-    return read_words(cmd, "auth-age", gate_rule_auth_age, args, parsed);
-}
-
-static const char *read_no_claim(cmd_parms *cmd, const char *args, const void **parsed)
-{
-    return read_words(cmd, "no-claim", gate_rule_no_claim, args, parsed);
-}
-
-static const char *read_method(cmd_parms *cmd, const char *args, const void **parsed)
-{
-    return read_words(cmd, "oidc-method", gate_rule_method, args, parsed);
-}
-
-static const char *read_list(cmd_parms *cmd, gate_rule_kind kind, const char *args,
+/* The same line makes the same rule, wherever it stands. */
+static const char *read_rule(cmd_parms *cmd, const char *kind, rule_reader *read, const char *args,
                              const void **parsed)
 {
-    written_rule written = {.kind = gate_rule_kind_name(kind)};
-    const char *problem = gate_rule_list(cmd->pool, kind, words_of(cmd->pool, args), &written.rule);
+    const char *const line[] = {args, NULL};
+    written_rule written = {.kind = kind};
+    const char *problem = NULL;
+    apr_pool_t *scratch;
 
-    return keep(cmd, written, problem, parsed);
+    apr_pool_create(&scratch, cmd->temp_pool);
+    *parsed = gate_shared_find(scratch, kind, line);
+    if (!*parsed)
+        problem = read(cmd->pool, words_of(scratch, args), &written.rule);
+    if (!*parsed && !problem) {
+        *parsed = apr_pmemdup(cmd->pool, &written, sizeof written);
+        gate_shared_keep(kind, line, *parsed);
+    }
+    apr_pool_destroy(scratch);
+    return place_rule(cmd, problem);
 }
 
-static const char *read_scope(cmd_parms *cmd, const char *args, const void **parsed)
+static const char *claim_of(apr_pool_t *p, const char *const *words, const gate_rule **rule)
 {
-    return read_list(cmd, GATE_RULE_SCOPE, args, parsed);
+    return gate_rule_claim(p, words, &regex_engine, rule);
 }
 
-static const char *read_role(cmd_parms *cmd, const char *args, const void **parsed)
+static const char *scope_of(apr_pool_t *p, const char *const *words, const gate_rule **rule)
 {
-    return read_list(cmd, GATE_RULE_ROLE, args, parsed);
+    return gate_rule_list(p, GATE_RULE_SCOPE, words, rule);
 }
 
-static const char *read_group(cmd_parms *cmd, const char *args, const void **parsed)
+static const char *role_of(apr_pool_t *p, const char *const *words, const gate_rule **rule)
 {
-    return read_list(cmd, GATE_RULE_GROUP, args, parsed);
+    return gate_rule_list(p, GATE_RULE_ROLE, words, rule);
 }
 
-static const char *read_audience(cmd_parms *cmd, const char *args, const void **parsed)
+static const char *group_of(apr_pool_t *p, const char *const *words, const gate_rule **rule)
 {
-    return read_list(cmd, GATE_RULE_AUDIENCE, args, parsed);
+    return gate_rule_list(p, GATE_RULE_GROUP, words, rule);
 }
+
+static const char *audience_of(apr_pool_t *p, const char *const *words, const gate_rule **rule)
+{
+    return gate_rule_list(p, GATE_RULE_AUDIENCE, words, rule);
+}
+
+/* httpd does not say by which name it calls a provider, so each has a function of its own: its
+ * name, its kind in the log, and the reader of its words. */
+#define RULES(X)                                                      \
+    X(claim, "claim", claim_of)                                       \
+    X(scope, gate_rule_kind_name(GATE_RULE_SCOPE), scope_of)          \
+    X(role, gate_rule_kind_name(GATE_RULE_ROLE), role_of)             \
+    X(group, gate_rule_kind_name(GATE_RULE_GROUP), group_of)          \
+    X(audience, gate_rule_kind_name(GATE_RULE_AUDIENCE), audience_of) \
+    X(no_claim, "no-claim", gate_rule_no_claim)                       \
+    X(method, "oidc-method", gate_rule_method)                        \
+    X(acr, "acr", gate_rule_acr)                                      \
+    X(auth_age, "auth-age", gate_rule_auth_age)
+
+#define READ_RULE(name, kind, reader)                                                          \
+    static const char *read_##name(cmd_parms *cmd, const char *args, const void **parsed)      \
+    {                                                                                          \
+        return read_rule(cmd, kind, reader, args, parsed);                                     \
+    }
+RULES(READ_RULE)
 
 /* mod_authz_core's "Require expr". */
 static const authz_provider *plain_expr;
@@ -223,10 +221,8 @@ static const char *read_expr(cmd_parms *cmd, const char *args, const void **pars
     written.claims = gate_expr_note(cmd->pool, cmd->temp_pool);
     problem = plain_expr->parse_require_line(cmd, args, &written.expression);
     gate_expr_unnote(cmd->temp_pool);
-    if (!problem && written.claims->nelts)
-        return keep(cmd, written, NULL, parsed);
     *parsed = apr_pmemdup(cmd->pool, &written, sizeof written);
-    return problem;
+    return problem || !written.claims->nelts ? problem : place_rule(cmd, NULL);
 }
 
 /* --- asking it --- */
@@ -379,15 +375,9 @@ static authz_status check_expr(request_rec *r, const char *line, const void *par
                   describe(r->pool, written->claims, known->decision.identity), NULL);
 }
 
-static const authz_provider claim_provider = {check, read_claim};
-static const authz_provider scope_provider = {check, read_scope};
-static const authz_provider role_provider = {check, read_role};
-static const authz_provider group_provider = {check, read_group};
-static const authz_provider audience_provider = {check, read_audience};
-static const authz_provider no_claim_provider = {check, read_no_claim};
-static const authz_provider method_provider = {check, read_method};
-static const authz_provider acr_provider = {check, read_acr};
-static const authz_provider auth_age_provider = {check, read_auth_age};
+#define RULE_PROVIDER(name, kind, reader) \
+    static const authz_provider name##_provider = {check, read_##name};
+RULES(RULE_PROVIDER)
 static const authz_provider expr_provider = {check_expr, read_expr};
 
 /* Each rule has a name of its own, and a short one where no other module has that already. */

@@ -32,6 +32,7 @@ typedef struct checking {
     apr_pool_t *p;
     server_rec *main_server;
     apr_array_header_t *outlines; /* of outline, by id */
+    apr_hash_t *tops; /* a server's address -> those of its outermost sections, of const outline * */
     apr_array_header_t *backends; /* what ProxyPass says */
     apr_hash_t *said;             /* texts */
     int errors;
@@ -75,13 +76,30 @@ static void read_path(checking *c, outline *o)
         o->path = path;
 }
 
-static apr_array_header_t *outline_all(checking *c)
+static apr_array_header_t *tops_of(const checking *c, const server_rec *s)
+{
+    return apr_hash_get(c->tops, &s, sizeof s);
+}
+
+static void add_top(checking *c, const outline *o)
+{
+    apr_array_header_t *tops = tops_of(c, o->dir->server);
+
+    if (!tops) {
+        tops = apr_array_make(c->p, 8, sizeof o);
+        apr_hash_set(c->tops, &o->dir->server, sizeof o->dir->server, tops);
+    }
+    APR_ARRAY_PUSH(tops, const outline *) = o;
+}
+
+static void outline_all(checking *c)
 {
     const apr_array_header_t *sections = gate_configuration->sections;
-    apr_array_header_t *all = apr_array_make(c->p, sections->nelts + 1, sizeof(outline));
 
+    c->outlines = apr_array_make(c->p, sections->nelts + 1, sizeof(outline));
+    c->tops = apr_hash_make(c->p);
     for (int i = 0; i < sections->nelts; i++) {
-        outline *o = apr_array_push(all);
+        outline *o = apr_array_push(c->outlines);
 
         o->dir = APR_ARRAY_IDX(sections, i, gate_dir *);
         if (!o->dir->heading)
@@ -89,8 +107,9 @@ static apr_array_header_t *outline_all(checking *c)
         o->top = outermost(o->dir->heading);
         o->family = family_of(o->top);
         read_path(c, o);
+        if (o->dir->heading == o->top)
+            add_top(c, o);
     }
-    return all;
 }
 
 bool gate_path_is_around(const char *outer, const char *path)
@@ -133,11 +152,11 @@ static void insert(apr_array_header_t *met, const outline *o)
 static void add_tops(const checking *c, const outline *o, const server_rec *writer,
                      apr_array_header_t *met)
 {
-    for (int i = 0; i < c->outlines->nelts; i++) {
-        const outline *other = &APR_ARRAY_IDX(c->outlines, i, outline);
+    const apr_array_header_t *tops = tops_of(c, writer);
 
-        if (other->dir->server != writer || other->dir->heading != other->top || !other->top)
-            continue;
+    for (int i = 0; tops && i < tops->nelts; i++) {
+        const outline *other = APR_ARRAY_IDX(tops, i, const outline *);
+
         if (other->top == o->top ||
             (o->family != OTHERS && other->family == o->family && is_around(other, o->path)))
             insert(met, other);
@@ -396,7 +415,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     gate_dir_settle_all();
-    c.outlines = outline_all(&c);
+    outline_all(&c);
     c.backends = gate_backends_read(ptemp);
     give_hosts(&c);
     check_sections(&c);

@@ -51,6 +51,8 @@ static gate_registry *begin(apr_pool_t *p)
         return NULL;
     registry->sections = apr_array_make(registry->pool, 32, sizeof(gate_dir *));
     registry->merged = apr_hash_make(registry->pool);
+    registry->shared = apr_hash_make(registry->pool);
+    registry->texts = apr_hash_make(registry->pool);
     gate_told_begin();
     return registry;
 }

@@ -187,6 +187,7 @@ typedef struct gate_registry {
     bool is_read;                 /* what is created from now on belongs to a request */
     apr_array_header_t *sections; /* of gate_dir *, by id */
     apr_hash_t *merged;           /* name of a chain -> gate_dir * */
+    apr_hash_t *shared, *texts;   /* see shared.h */
     int memo_count;               /* of those made for requests */
     unsigned dir_count;
     const gate_directives *standard; /* what directives mean that are nowhere written */

@@ -6,6 +6,7 @@
 #include <apr_strings.h>
 
 #include "httpd/overheard.h"
+#include "httpd/shared.h"
 #include "oidc/authorize.h"
 #include "oidc/introspect.h"
 #include "oidc/token.h"
@@ -310,16 +311,31 @@ static const char *read_assertion(gate_line *line, const gate_row *row)
 
 /* --- the one handler --- */
 
-/* Not httpd's own splitting into words, which leaves out those beyond a limit without saying so. */
+/* Not httpd's own splitting into words, which leaves out those beyond a limit without saying so.
+ * Readers keep words as they are. */
 static void split(gate_line *line, const char *rest)
 {
-    apr_array_header_t *words = apr_array_make(line->pool, 8, sizeof(char *));
+    apr_array_header_t *words = apr_array_make(line->scratch, 8, sizeof(const char *));
 
     while (*rest)
-        APR_ARRAY_PUSH(words, char *) = ap_getword_conf(line->pool, &rest);
+        APR_ARRAY_PUSH(words, const char *) =
+            gate_shared_text(ap_getword_conf(line->scratch, &rest));
     line->count = words->nelts;
-    APR_ARRAY_PUSH(words, char *) = NULL;
-    line->words = (char *const *)words->elts;
+    APR_ARRAY_PUSH(words, const char *) = NULL;
+    line->words = (const char *const *)words->elts;
+}
+
+static const char *read_line(gate_line *line, const gate_row *row, const char *arguments)
+{
+    const char *problem;
+
+    apr_pool_create(&line->scratch, line->cmd->temp_pool);
+    split(line, arguments);
+    problem = line->count < row->min || (row->max && line->count > row->max)
+                  ? gate_complain(line, NULL, "say %s %s", line->cmd->cmd->name, line->cmd->cmd->errmsg)
+                  : row->read(line, row);
+    apr_pool_destroy(line->scratch);
+    return problem;
 }
 
 static const char *set(cmd_parms *cmd, void *dir, const char *arguments)
@@ -332,13 +348,10 @@ static const char *set(cmd_parms *cmd, void *dir, const char *arguments)
         problem = ap_check_cmd_context(cmd, NOT_IN_VIRTUALHOST);
     if (problem)
         return problem;
-    split(&line, arguments);
-    if (line.count < row->min || (row->max && line.count > row->max))
-        return gate_complain(&line, NULL, "say %s %s", cmd->cmd->name, cmd->cmd->errmsg);
     line.written = gate_dir_begin(cmd, dir);
     /* What comes back is a complaint, made in the pool: nothing of the line. */
     /* cppcheck-suppress returnDanglingLifetime */
-    return row->read(&line, row);
+    return read_line(&line, row, arguments);
 }
 
 /* --- what other modules are told, and the gate must know --- */
@@ -603,10 +616,9 @@ static const char *read_standard(apr_pool_t *p, server_rec *s, const command_rec
         .pool = p, .temp_pool = p, .server = s, .cmd = command, .info = command->cmd_data};
     gate_line line = {.cmd = &parms, .pool = p, .written = standard};
 
-    split(&line, row->standard);
     /* As above. */
     /* cppcheck-suppress returnDanglingLifetime */
-    return row->read(&line, row);
+    return read_line(&line, row, row->standard);
 }
 
 const gate_directives *gate_directive_standards(apr_pool_t *p, server_rec *main_server)

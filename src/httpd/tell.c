@@ -6,6 +6,8 @@
 #include <apr_lib.h>
 #include <apr_strings.h>
 
+#include "httpd/shared.h"
+
 /* --- names --- */
 
 bool gate_is_token(const char *text)
@@ -118,11 +120,25 @@ static const char *add(gate_line *line, const gate_slot *slot, const gate_told *
     return NULL;
 }
 
+/* A text, and the options behind it. */
+static const char *compile(const gate_line *line, const char *const *words,
+                           const gate_template **template)
+{
+    const char *problem;
+
+    *template = gate_shared_find(line->scratch, "template", words);
+    if (*template)
+        return NULL;
+    problem = gate_template_compile(line->pool, words[0], words + 1, template);
+    if (!problem)
+        gate_shared_keep("template", words, *template);
+    return problem;
+}
+
 static const char *add_line(gate_line *line, const gate_slot *slot)
 {
     gate_told told = {.name = line->words[0]};
-    const char *problem = gate_template_compile(
-        line->pool, line->words[1], (const char *const *)line->words + 2, &told.template);
+    const char *problem = compile(line, line->words + 1, &told.template);
 
     return problem ? gate_complain(line, told.name, "%s", problem) : add(line, slot, &told);
 }
@@ -142,6 +158,7 @@ static void note(const gate_line *line, const gate_telling *kind, const char *na
 static const char *add_row(gate_line *line, const gate_slot *slot, const gate_telling *kind,
                            const gate_preset_row *row)
 {
+    const char *const words[] = {row->template, NULL};
     gate_told told = {.name = row->name, .is_preset = true};
     const char *problem;
 
@@ -151,7 +168,7 @@ static const char *add_row(gate_line *line, const gate_slot *slot, const gate_te
     if (kind->check(line, row->name))
         return gate_complain(line, row->preset, "these are headers: say OIDCGateHeader preset %s",
                              row->preset);
-    problem = gate_template_compile(line->pool, row->template, NULL, &told.template);
+    problem = compile(line, words, &told.template);
     return problem ? gate_complain(line, row->name, "%s", problem) : add(line, slot, &told);
 }
 

@@ -9,10 +9,11 @@
 /* A directive while it is read. */
 typedef struct gate_line {
     cmd_parms *cmd;
-    apr_pool_t *pool;
+    apr_pool_t *pool;    /* for what is kept of it */
+    apr_pool_t *scratch; /* until it is read */
     gate_directives *written; /* in its section, so far */
     int count;
-    char *const *words; /* NULL-terminated */
+    const char *const *words; /* NULL-terminated */
 } gate_line;
 
 /* A word that may stand there. Case does not matter. */
