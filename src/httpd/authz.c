@@ -202,10 +202,10 @@ static const char *audience_of(apr_pool_t *p, const char *const *words, const ga
     X(acr, "acr", gate_rule_acr)                                      \
     X(auth_age, "auth-age", gate_rule_auth_age)
 
-#define READ_RULE(name, kind, reader)                                                          \
-    static const char *read_##name(cmd_parms *cmd, const char *args, const void **parsed)      \
-    {                                                                                          \
-        return read_rule(cmd, kind, reader, args, parsed);                                     \
+#define READ_RULE(name, kind, reader)                                                     \
+    static const char *read_##name(cmd_parms *cmd, const char *args, const void **parsed) \
+    {                                                                                     \
+        return read_rule(cmd, kind, reader, args, parsed);                                \
     }
 RULES(READ_RULE)
 

@@ -32,7 +32,8 @@ typedef struct checking {
     apr_pool_t *p;
     server_rec *main_server;
     apr_array_header_t *outlines; /* of outline, by id */
-    apr_hash_t *tops; /* a server's address -> those of its outermost sections, of const outline * */
+    apr_hash_t
+        *tops; /* a server's address -> those of its outermost sections, of const outline * */
     apr_array_header_t *backends; /* what ProxyPass says */
     apr_hash_t *said;             /* texts */
     int errors;

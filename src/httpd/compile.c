@@ -502,8 +502,7 @@ static const char *set_provider(compiling *c)
     options.allow_http = (gate_url_parse(gate_span_of(d->issuer), &url) && url.is_loopback) ||
                          d->insecure & GATE_INSECURE_HTTP_ISSUER;
     c->s->provider = gate_provider_for(&options);
-    c->s->counted_as =
-        gate_count_place(c->s->place, d->issuer, !gate_configuration->is_read);
+    c->s->counted_as = gate_count_place(c->s->place, d->issuer, !gate_configuration->is_read);
     return c->s->provider
                ? NULL
                : apr_psprintf(
@@ -613,8 +612,8 @@ static void set_how(compiling *c)
     s->algorithms = d->algorithms;
     s->strict_tokens = d->token_profile;
     s->skew = d->skew;
-    s->introspect_all = (c->d->set & GATE_BIT(introspect_all)) ? d->introspect_all
-                                                                 : !takes(c, GATE_METHOD_BEARER);
+    s->introspect_all =
+        (c->d->set & GATE_BIT(introspect_all)) ? d->introspect_all : !takes(c, GATE_METHOD_BEARER);
     s->cache = (gate_cache_times){d->cache_introspection, d->cache_negative, d->cache_token,
                                   d->cache_stale};
     set_sources(c);

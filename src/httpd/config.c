@@ -205,9 +205,8 @@ bool gate_dir_may_be_guarded(const gate_dir *dir)
 static apr_uint64_t fields_to_drop(const gate_directives *base, const gate_directives *add)
 {
     const apr_uint64_t of_client = GATE_BIT(client_secret) | GATE_BIT(client_auth);
-    const apr_uint64_t of_issuer =
-        GATE_BIT(client_id) | GATE_BIT(discovery) | GATE_BIT(discovery_domains) |
-        GATE_BIT(endpoints) | of_client;
+    const apr_uint64_t of_issuer = GATE_BIT(client_id) | GATE_BIT(discovery) |
+                                   GATE_BIT(discovery_domains) | GATE_BIT(endpoints) | of_client;
     const apr_uint64_t both = base->set & add->set;
     apr_uint64_t fields = 0;
 
@@ -271,9 +270,9 @@ static void settle(gate_dir *dir)
     dir->auth_type = says.set & GATE_BIT(auth_type) ? says.auth_type : NULL;
     if (says.set & GATE_BIT(token_sources))
         dir->token_sources = gate_token_sources_of(says.token_sources);
-    dir->forces_authn = says.set & GATE_BIT(forces_authn) ||
-                        (says.set & GATE_BIT(on_unauthenticated) &&
-                         says.on_unauthenticated == GATE_UNAUTHENTICATED_PASS);
+    dir->forces_authn =
+        says.set & GATE_BIT(forces_authn) || (says.set & GATE_BIT(on_unauthenticated) &&
+                                              says.on_unauthenticated == GATE_UNAUTHENTICATED_PASS);
     dir->enforces = !(says.set & GATE_BIT(enforces)) || says.enforces;
 }
 
@@ -596,9 +595,8 @@ static bool same_provider(const gate_provider_options *a, const gate_provider_op
             return false;
     }
     return same_text(a->issuer, b->issuer) && a->discovery == b->discovery &&
-           same_words(a->domains, b->domains) &&
-           a->allow_http == b->allow_http && a->inflight == b->inflight &&
-           a->limits.connect_ms == b->limits.connect_ms &&
+           same_words(a->domains, b->domains) && a->allow_http == b->allow_http &&
+           a->inflight == b->inflight && a->limits.connect_ms == b->limits.connect_ms &&
            a->limits.total_ms == b->limits.total_ms && a->limits.max_body == b->limits.max_body &&
            same_text(a->limits.ca_file, b->limits.ca_file) &&
            same_text(a->limits.proxy, b->limits.proxy) &&

@@ -224,8 +224,8 @@ struct gate_host {
 gate_directives *gate_dir_begin(const cmd_parms *cmd, gate_dir *dir);
 /* Once all is read: notes what requests ask of each section. */
 void gate_dir_settle_all(void);
-/* Makes what is written for a server as a whole the host's very own, and all that is merged from it;
- * returns that. */
+/* Makes what is written for a server as a whole the host's very own, and all that is merged from
+ * it; returns that. */
 gate_dir *gate_dir_give(gate_dir *dir, gate_host *host);
 /* add within base; the same pointers give the same pointer. p is for what belongs to one request.
  */

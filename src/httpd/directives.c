@@ -331,9 +331,10 @@ static const char *read_line(gate_line *line, const gate_row *row, const char *a
 
     apr_pool_create(&line->scratch, line->cmd->temp_pool);
     split(line, arguments);
-    problem = line->count < row->min || (row->max && line->count > row->max)
-                  ? gate_complain(line, NULL, "say %s %s", line->cmd->cmd->name, line->cmd->cmd->errmsg)
-                  : row->read(line, row);
+    problem =
+        line->count < row->min || (row->max && line->count > row->max)
+            ? gate_complain(line, NULL, "say %s %s", line->cmd->cmd->name, line->cmd->cmd->errmsg)
+            : row->read(line, row);
     apr_pool_destroy(line->scratch);
     return problem;
 }
@@ -492,8 +493,8 @@ const command_rec gate_commands[] = {
     ROW("OIDCGateIssuer", ANYWHERE, "URL", "none", ONE(GATE_SLOT_AT(issuer), gate_read_issuer)),
     ROW_WITH_DEFAULT("OIDCGateDiscovery", ANYWHERE, "On|Off [domain=DOMAIN...]", "On", .min = 1,
                      .read = read_discovery, .slots = discovery_keys),
-    ROW("OIDCGateEndpoint", ANYWHERE, "KIND URL|jwks file:PATH", "none", .min = 2,
-        .max = 2, .read = read_endpoint),
+    ROW("OIDCGateEndpoint", ANYWHERE, "KIND URL|jwks file:PATH", "none", .min = 2, .max = 2,
+        .read = read_endpoint),
     ROW("OIDCGateClientID", ANYWHERE, "ID", "none", ONE(GATE_SLOT_AT(client_id), gate_read_text)),
     ROW("OIDCGateClientSecret", ANYWHERE, "file:PATH|env:NAME|exec:COMMAND|TEXT", "none",
         ONE(GATE_SLOT_AT(client_secret), gate_read_secret)),

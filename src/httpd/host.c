@@ -164,8 +164,8 @@ const gate_settings *gate_host_find(const gate_site *site, const char *name)
     return gate_dir_compiled(NULL, dir)->settings;
 }
 
-/* Room for the host's settings of one kind, made where there is a first of them: most hosts have none
- * of some kinds. */
+/* Room for the host's settings of one kind, made where there is a first of them: most hosts have
+ * none of some kinds. */
 static gate_settings const **room_for(gate_settings const ***list, int most)
 {
     if (!*list)

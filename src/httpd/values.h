@@ -9,8 +9,8 @@
 /* A directive while it is read. */
 typedef struct gate_line {
     cmd_parms *cmd;
-    apr_pool_t *pool;    /* for what is kept of it */
-    apr_pool_t *scratch; /* until it is read */
+    apr_pool_t *pool;         /* for what is kept of it */
+    apr_pool_t *scratch;      /* until it is read */
     gate_directives *written; /* in its section, so far */
     int count;
     const char *const *words; /* NULL-terminated */
@@ -48,13 +48,13 @@ apr_array_header_t *gate_line_list(gate_line *line, const gate_slot *slot, int s
 
 typedef const char *gate_reader(gate_line *line, const gate_slot *slot, const char *word);
 
-gate_reader gate_read_text;      /* const char *: visible characters */
-gate_reader gate_read_issuer;    /* const char *: an address without query */
-gate_reader gate_read_origin;    /* const char *: "https://host[:port]", made canonical */
-gate_reader gate_read_path;      /* const char *: "/oidc-gate" */
-gate_reader gate_read_proxy;     /* gate_proxy: an address, or "none" */
+gate_reader gate_read_text;       /* const char *: visible characters */
+gate_reader gate_read_issuer;     /* const char *: an address without query */
+gate_reader gate_read_origin;     /* const char *: "https://host[:port]", made canonical */
+gate_reader gate_read_path;       /* const char *: "/oidc-gate" */
+gate_reader gate_read_proxy;      /* gate_proxy: an address, or "none" */
 gate_reader gate_read_proxy_auth; /* gate_proxy: user:password, by file:, env: or exec: */
-gate_reader gate_read_no_proxy;  /* gate_proxy: hosts that are reached without it */
+gate_reader gate_read_no_proxy;   /* gate_proxy: hosts that are reached without it */
 gate_reader gate_read_file;      /* const char *: a file that can be read, relative to ServerRoot */
 gate_reader gate_read_cookie;    /* const char *: a cookie's name */
 gate_reader gate_read_secret;    /* const char *: file:, env:, exec: or itself */
