@@ -122,7 +122,7 @@ typedef enum gate_level {
     X(IDP_ERROR, idp_error, 503, NULL, ERROR,                                                      \
       "the provider answered with an error, or with something that is no answer")                  \
     X(IDP_BUSY, idp_busy, 503, NULL, ERROR,                                                        \
-      "as many calls to the provider are under way as OIDCGateHTTP inflight= allows")              \
+      "as many are held up by the provider as OIDCGateHTTP inflight= allows")                      \
     X(IDP_REJECTED_GATEWAY, idp_rejected_gateway, 502, NULL, ERROR,                                \
       "the provider refuses the gate itself: client id, secret, redirect address, scopes")         \
     X(IDP_UNSUITABLE, idp_unsuitable, 502, NULL, ERROR,                                            \

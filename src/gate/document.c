@@ -289,6 +289,7 @@ gate_reason gate_document_fetch(gate_document_search *s, bool waits)
         .count = 3,
         .lease_seconds = lease_seconds(s),
         .wait_seconds = waits ? lease_seconds(s) : 0,
+        .crowd = &s->provider->crowd,
         .landed = landed,
         .context = s,
     };
@@ -303,7 +304,7 @@ gate_reason gate_document_fetch(gate_document_search *s, bool waits)
         gate_flight_end(&flight, reason, GATE_DOCUMENT_RETRY_SECONDS);
         return reason;
     default:
-        if (!*s->detail)
+        if (!*s->detail && reason != GATE_IDP_BUSY)
             *s->detail = "another request asked a moment ago, in vain";
         return reason;
     }
@@ -378,6 +379,7 @@ bool gate_document_find_newer_keys(gate_document_search *s)
         .count = 2,
         .lease_seconds = lease_seconds(s),
         .wait_seconds = lease_seconds(s),
+        .crowd = &s->provider->crowd,
         .landed = landed,
         .context = s,
     };

@@ -38,6 +38,7 @@ struct gate_provider {
     gate_document *current[GATE_DOCUMENT_KINDS];
     apr_uint32_t looked[GATE_DOCUMENT_KINDS]; /* seconds: when it last looked for a newer one */
     apr_uint32_t inflight;
+    gate_crowd crowd;
 };
 
 /* What one look for a document goes about with. */

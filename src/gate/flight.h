@@ -21,6 +21,14 @@ typedef struct gate_flight {
     uint64_t version;
 } gate_flight;
 
+/* Who waits for one peer in this process. As long as it answers in time, any number may; once it has
+ * kept somebody waiting, no more than `most`, so that others find a thread (GATE_IDP_BUSY). */
+typedef struct gate_crowd {
+    apr_uint32_t most; /* 0: any number, always */
+    apr_uint32_t waiting;
+    apr_uint32_t slow_until; /* seconds, as far as they go into it */
+} gate_crowd;
+
 /* What is to be done once. */
 typedef struct gate_flight_plan {
     gate_store_kind
@@ -30,7 +38,8 @@ typedef struct gate_flight_plan {
     /* A leader that is not done by then is taken for dead, and replaced; one that is known to be
      * dead at once. */
     int lease_seconds;
-    int wait_seconds; /* how long the others wait; 0: not at all */
+    int wait_seconds;  /* how long the others wait; 0: not at all */
+    gate_crowd *crowd; /* of the peer that they wait for; NULL: all may */
     bool (*landed)(
         void *context); /* whether the result is there; asked first of all by whoever would lead */
     void *context;

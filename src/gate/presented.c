@@ -199,6 +199,7 @@ gate_reason gate_presented_judge_once(const gate_request *q, const gate_settings
         .count = 2,
         .lease_seconds = patience,
         .wait_seconds = patience,
+        .crowd = gate_provider_crowd(s->provider),
         .landed = landed,
         .context = &look,
     };

@@ -32,6 +32,7 @@ gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *op
     };
 
     provider->options = *options;
+    provider->crowd.most = 2 * (apr_uint32_t)options->inflight;
     provider->configured.issuer = options->issuer;
     if (options->keys && !(provider->given = gate_jwks_read(p, gate_span_of(options->keys))))
         return NULL;
@@ -54,6 +55,11 @@ gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *op
 const gate_provider_options *gate_provider_says(const gate_provider *provider)
 {
     return &provider->options;
+}
+
+gate_crowd *gate_provider_crowd(gate_provider *provider)
+{
+    return &provider->crowd;
 }
 
 gate_metadata_want gate_provider_metadata_want(const gate_provider_options *options)

@@ -6,6 +6,7 @@
 #define GATE_GATE_PROVIDER_H
 
 #include "gate/breaker.h"
+#include "gate/flight.h"
 #include "gate/gate.h"
 #include "jose/jwks.h"
 #include "jose/jwt.h"
@@ -42,6 +43,10 @@ typedef struct gate_provider_options {
 gate_provider *gate_provider_make(apr_pool_t *p, const gate_provider_options *options);
 
 const gate_provider_options *gate_provider_says(const gate_provider *provider);
+
+/* Those in this process who wait for what others ask of it: twice as many as may ask, once it is
+ * slow. */
+gate_crowd *gate_provider_crowd(gate_provider *provider);
 
 /* The provider's metadata, fetched when first needed. With discovery off: the configured endpoints.
  * Valid as long as the request. IDP_UNREACHABLE, IDP_TIMEOUT, IDP_ERROR, IDP_BUSY, IDP_UNSUITABLE,

@@ -236,8 +236,41 @@ static void test_clock_back(void)
     is(join(), "LEAD", "a flight that is over is over, also where the clock goes back");
 }
 
+static gate_crowd crowd;
+
+static void test_crowd(void)
+{
+    begin();
+    crowd = (gate_crowd){.most = 2, .waiting = 7};
+    plan.crowd = &crowd;
+    plan.lease_seconds = 60;
+    join();
+    is(join(), "FAILED", "a peer that is slow does not hold up more than may wait for it");
+    is(gate_reason_name(reason), "idp_busy", "the others come again");
+    ok(the.now_ms - WORLD_START * 1000 >= 2000 && crowd.waiting == 7,
+       "but first it had its time, as nobody knew");
+    the.pauses = 0;
+    is(join(), "FAILED", "whoever comes then");
+    ok(the.pauses == 0 && crowd.waiting == 7, "is told at once");
+    crowd.waiting = 1;
+    is(join(), "LATE", "those that may, wait");
+    ok(crowd.waiting == 1, "and are counted no more when they have gone");
+    the.meanwhile = finish;
+    is(join(), "LANDED", "or until it is done");
+    ok(crowd.waiting == 1, "which counts the same");
+    is_done = false;
+    crowd.waiting = 7;
+    world_wait(10);
+    plan.wait_seconds = 1;
+    is(join(), "LATE", "nobody is called slow for ever");
+    crowd = (gate_crowd){.most = 0, .waiting = 7};
+    plan.wait_seconds = 3;
+    is(join(), "LATE", "and where no number is said, all wait");
+}
+
 int main(void)
 {
+    test_crowd();
     test_lead();
     test_landed();
     test_wait();
