@@ -36,9 +36,10 @@ my @GOOD = basic('c-api', 's3cret');
 sub token_that_came { my ($token) = map { s/^Bearer //r } $backend->got('Authorization'); return $token }
 sub wait_until { my ($end) = @_; sleep $end - time if $end > time; return }
 
-# Which of httpd's processes admitted somebody since the row began.
+# Which of httpd's processes admitted that client since the row began.
 sub processes_that_admitted {
-    my %pid = map { /\[pid (\d+)/ ? ($1 => 1) : () } grep { / allow status=200 / } log_lines();
+    my ($client) = @_;
+    my %pid = map { /\[pid (\d+)/ ? ($1 => 1) : () } grep { / allow status=200 .*user=client:\Q$client\E / } log_lines();
     return keys %pid;
 }
 
@@ -152,10 +153,16 @@ row '1.5 twenty at once, none known before, are one token request' => sub {
     get($ua, '/oidcroute/get', @GOOD);      # metadata and keys
     $_->reset for $op, $backend;
     $op->fault(token => delay => 0.5);
-    is_deeply [parallel(20, sub { get(ua(), '/parallel/get', @GOOD)->code })], [(200) x 20], 'all are let in, whatever the limit';
-    calls_are $op, 'T1';
-    upstream_is 20;
-    cmp_ok scalar processes_that_admitted(), '>=', 2, 'in more than one process';
+    my $processes = 0;
+    for (my $try = 1; $try <= 5 && $processes < 2; $try++) {        # one process may take them all, but not each time
+        my $client = "c-twenty-$try";
+        $op->set(clients => { $client => { secret => 't', grants => ['client_credentials'] } });
+        is_deeply [parallel(20, sub { get(ua(), '/parallel/get', basic($client, 't'))->code })], [(200) x 20], 'all are let in, whatever the limit';
+        calls_are $op, 'T1';
+        upstream_is 20;
+        $processes = processes_that_admitted($client);
+    }
+    cmp_ok $processes, '>=', 2, 'in more than one process';
 };
 
 row '1.5 twenty wrong ones at once are one token request too' => sub {
