@@ -128,7 +128,7 @@ typedef struct interim {
     apr_bucket_brigade *ready; /* what goes on */
 } interim;
 
-static ap_filter_rec_t *interim_filter;
+static ap_filter_rec_t *cookie_filter, *interim_filter;
 
 #define LINE_MAX_BYTES 65536
 #define SEEN_BYTES     256 /* of a line: the field's name and the cookie's are within */
@@ -278,7 +278,8 @@ static apr_status_t drop_forged(ap_filter_t *filter, apr_bucket_brigade *brigade
 
 void gate_register_cookie_filter(void)
 {
-    ap_register_output_filter(OWN_COOKIES, drop_forged, NULL, AP_FTYPE_CONTENT_SET);
+    cookie_filter =
+        ap_register_output_filter(OWN_COOKIES, drop_forged, NULL, AP_FTYPE_CONTENT_SET);
     interim_filter =
         ap_register_output_filter(INTERIM, drop_from_interim, NULL, AP_FTYPE_CONNECTION);
 }
@@ -292,7 +293,7 @@ void gate_watch_cookies(request_rec *r)
 {
     if (r->main || !gate_config_site(r->server))
         return;
-    ap_add_output_filter(OWN_COOKIES, NULL, r, r->connection);
+    ap_add_output_filter_handle(cookie_filter, NULL, r, r->connection);
     if (is_proxied(r))
         watch_interim(r);
 }
