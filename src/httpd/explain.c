@@ -245,16 +245,11 @@ static void ask_with_name(explaining *e)
 }
 
 static void note_told(explaining *e, const char *kind, const gate_told_list *told,
-                      const apr_array_header_t *lines)
+                      const char *const *texts)
 {
-    for (int i = 0; i < told->count; i++) {
-        bool is_there = false;
-
-        for (int at = 0; lines && at < lines->nelts; at++)
-            is_there |= !strcmp(APR_ARRAY_IDX(lines, at, gate_line).name, told->items[i].name);
+    for (int i = 0; i < told->count; i++)
         note(e, apr_pstrcat(e->r->pool, kind, " ", told->items[i].name, NULL),
-             is_there ? "told" : "left out: something in it is not there", GATE_OK);
-    }
+             texts[i] ? "told" : "left out: something in it is not there", GATE_OK);
 }
 
 /* No place is asked about it: the host refuses it before it looks which one is meant. */
@@ -292,8 +287,8 @@ static void decide(explaining *e, const gate_settings *settings, const char *pro
     ask_with_name(e);
     if (state->rule_reason)
         return;
-    note_told(e, "header", &settings->headers, state->lines);
-    note_told(e, "variable", &settings->variables, state->variables);
+    note_told(e, "header", &settings->headers, state->told);
+    note_told(e, "variable", &settings->variables, state->told + settings->headers.count);
 }
 
 /* --- the answer --- */

@@ -72,12 +72,10 @@ static gate_template_values values_of(const gate_state *state, apr_int64_t now)
 }
 
 static gate_reason render(apr_pool_t *p, const gate_template_values *values,
-                          const gate_told_list *list, apr_array_header_t **lines,
-                          const char **detail)
+                          const gate_told_list *list, const char **told, const char **detail)
 {
     size_t bytes = 0;
 
-    *lines = apr_array_make(p, list->count, sizeof(gate_line));
     for (int i = 0; i < list->count; i++) {
         gate_span value;
         const gate_reason reason =
@@ -85,11 +83,8 @@ static gate_reason render(apr_pool_t *p, const gate_template_values *values,
 
         if (reason != GATE_OK)
             return reason;
-        if (!value.ptr)
-            continue;
+        told[i] = value.ptr;
         bytes += value.len;
-        APR_ARRAY_PUSH(*lines, gate_line) =
-            (gate_line){list->items[i].name, value.ptr, list->items[i].is_swept};
     }
     if (bytes <= 2 * GATE_TEMPLATE_MAX_BYTES)
         return GATE_OK;
@@ -99,12 +94,15 @@ static gate_reason render(apr_pool_t *p, const gate_template_values *values,
 
 /* All that the backend will be told is made now: what cannot be told truthfully refuses the request
  * before anything else is asked. */
-static gate_reason make_lines(gate_state *state, apr_int64_t now, const char **detail)
+static gate_reason tell(gate_state *state, apr_int64_t now, const char **detail)
 {
     const gate_settings *s = state->settings;
+    const size_t count = (size_t)(s->headers.count + s->variables.count);
+    const char **told = apr_palloc(state->pool, count * sizeof *told);
     gate_template_values values;
     gate_reason reason;
 
+    state->told = told;
     state->user = gate_user_of(state->pool, s, state->decision.identity);
     if (!state->user) {
         *detail =
@@ -112,16 +110,16 @@ static gate_reason make_lines(gate_state *state, apr_int64_t now, const char **d
         return GATE_CLAIM_MISSING;
     }
     values = values_of(state, now);
-    reason = render(state->pool, &values, &s->headers, &state->lines, detail);
+    reason = render(state->pool, &values, &s->headers, told, detail);
     return reason == GATE_OK
-               ? render(state->pool, &values, &s->variables, &state->variables, detail)
+               ? render(state->pool, &values, &s->variables, told + s->headers.count, detail)
                : reason;
 }
 
 void gate_prepare(gate_state *state, apr_int64_t now)
 {
     const char *detail = NULL;
-    const gate_reason reason = make_lines(state, now, &detail);
+    const gate_reason reason = tell(state, now, &detail);
 
     if (reason == GATE_OK)
         return;
@@ -157,8 +155,7 @@ static gate_state *inherit(request_rec *r, const gate_state *earlier)
     state->decision = earlier->decision;
     state->user = earlier->user;
     state->id = earlier->id;
-    state->lines = earlier->lines;
-    state->variables = earlier->variables;
+    state->told = earlier->told;
     state->is_decided = state->is_inherited = true;
     return state;
 }

@@ -253,26 +253,29 @@ static int is_other(void *data, const char *name, const char *value)
 
 /* Another module may have put something under one of our names. Where none has, which is found out
  * at once for all of them, there is nothing to look for under each. */
-static void set_headers(apr_table_t *headers, const apr_array_header_t *lines)
+static void set_headers(apr_table_t *headers, const gate_state *state)
 {
-    const bool is_swept = lines && apr_table_do(is_other, NULL, headers, NULL);
+    const gate_told_list *told = &state->settings->headers;
+    const bool is_swept = told->count && apr_table_do(is_other, NULL, headers, NULL);
 
-    for (int i = 0; lines && i < lines->nelts; i++) {
-        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
-
-        if (is_swept && line->is_swept)
-            apr_table_addn(headers, line->name, line->value);
+    for (int i = 0; i < told->count; i++) {
+        if (!state->told[i])
+            continue;
+        if (is_swept && told->items[i].is_swept)
+            apr_table_addn(headers, told->items[i].name, state->told[i]);
         else
-            apr_table_setn(headers, line->name, line->value);
+            apr_table_setn(headers, told->items[i].name, state->told[i]);
     }
 }
 
-static void set_variables(apr_table_t *variables, const apr_array_header_t *lines)
+static void set_variables(apr_table_t *variables, const gate_state *state)
 {
-    for (int i = 0; lines && i < lines->nelts; i++) {
-        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
+    const gate_told_list *told = &state->settings->variables;
+    const char *const *values = state->told + state->settings->headers.count;
 
-        apr_table_setn(variables, line->name, line->value);
+    for (int i = 0; i < told->count; i++) {
+        if (values[i])
+            apr_table_setn(variables, told->items[i].name, values[i]);
     }
 }
 
@@ -302,8 +305,8 @@ int gate_publish(request_rec *r)
     keep_private(r);
     if (!state || !state->decision.known)
         return DECLINED;
-    set_headers(r->headers_in, state->lines);
-    set_variables(r->subprocess_env, state->variables);
+    set_headers(r->headers_in, state);
+    set_variables(r->subprocess_env, state);
     return DECLINED;
 }
 
@@ -316,6 +319,6 @@ int gate_publish_to_proxy(request_rec *r)
     if (gate_config_tells_headers())
         sweep_table(r->pool, r->headers_in);
     if (state && state->decision.known)
-        set_headers(r->headers_in, state->lines);
+        set_headers(r->headers_in, state);
     return OK;
 }

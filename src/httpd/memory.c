@@ -55,73 +55,82 @@ gate_memory_key gate_memory_key_of(request_rec *r, const gate_request *q, const 
 /* --- what is kept: one block, in which everything is found by its distance from the beginning ---
  */
 
-typedef struct kept_line {
-    uint32_t name, value;
-    bool is_swept;
-} kept_line;
-
-/* The lines follow: headers, then variables; then the identity, and all texts. */
+/* The identity follows, and those texts that are not in it. */
 typedef struct kept {
     gate_decision decision; /* without its pointers */
     gate_digest session;
     bool has_session;
     bool is_cached; /* it comes from what is known of a token */
-    uint32_t header_count, variable_count;
     uint32_t identity, user;
-    kept_line lines[];
+    uint32_t told[]; /* of each that the state has; 0: it is left out */
 } kept;
 
 #define ALIGNMENT 8 /* the identity's */
 
-static size_t size_of_lines(const apr_array_header_t *lines)
+static size_t count_told(const gate_settings *s)
 {
-    size_t bytes = 0;
+    return (size_t)(s->headers.count + s->variables.count);
+}
 
-    for (int i = 0; i < lines->nelts; i++) {
-        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
+static size_t place_of_identity(const gate_settings *s)
+{
+    const size_t end = sizeof(kept) + count_told(s) * sizeof(uint32_t);
 
-        bytes += strlen(line->name) + 1 + strlen(line->value) + 1;
-    }
-    return bytes + (size_t)lines->nelts * sizeof(kept_line);
+    return (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+/* Most texts are claims as they are: those are in the identity already. How far from its beginning;
+ * else no less than it is long. */
+static size_t place_within(gate_span identity, const char *text)
+{
+    return (uintptr_t)text - (uintptr_t)identity.ptr;
+}
+
+/* What a text takes beside the identity. */
+static size_t size_beside(gate_span identity, const char *text)
+{
+    return text && place_within(identity, text) >= identity.len ? strlen(text) + 1 : 0;
 }
 
 static size_t size_of(const gate_state *state)
 {
-    return sizeof(kept) + ALIGNMENT + gate_identity_bytes(state->decision.identity).len +
-           strlen(state->user) + 1 + size_of_lines(state->lines) + size_of_lines(state->variables);
+    const gate_span identity = gate_identity_bytes(state->decision.identity);
+    size_t size = place_of_identity(state->settings) + identity.len;
+
+    for (size_t i = 0; i < count_told(state->settings); i++)
+        size += size_beside(identity, state->told[i]);
+    return size + size_beside(identity, state->user);
 }
 
-/* Adds bytes behind those that are there; how far from the beginning they are. */
-static uint32_t add(gate_span *block, const void *bytes, size_t len)
-{
-    const size_t at = block->len;
+/* A block that has the identity already, and grows. */
+typedef struct draft {
+    char *bytes;
+    size_t len;
+    gate_span identity; /* as it is now, */
+    size_t identity_at; /* and where it is in the block */
+} draft;
 
-    memcpy((char *)(uintptr_t)block->ptr + at, bytes, len);
-    block->len += len;
+/* How far from the beginning the text is from now on. */
+static uint32_t add(draft *d, const char *text)
+{
+    const size_t within = place_within(d->identity, text);
+    size_t len, at = d->len;
+
+    if (!text)
+        return 0;
+    if (within < d->identity.len)
+        return (uint32_t)(d->identity_at + within);
+    len = strlen(text) + 1;
+    memcpy(d->bytes + at, text, len);
+    d->len += len;
     return (uint32_t)at;
-}
-
-static uint32_t add_text(gate_span *block, const char *text)
-{
-    return add(block, text, strlen(text) + 1);
-}
-
-static void add_lines(gate_span *block, kept_line *to, const apr_array_header_t *lines)
-{
-    for (int i = 0; i < lines->nelts; i++) {
-        const gate_line *line = &APR_ARRAY_IDX(lines, i, gate_line);
-
-        to[i].name = add_text(block, line->name);
-        to[i].value = add_text(block, line->value);
-        to[i].is_swept = line->is_swept;
-    }
 }
 
 /* The decision, with nothing in it that points anywhere: tokens and texts for the log are not there
  * where it repeats. */
 static void take_decision(kept *k, const gate_decision *decision)
 {
-    *k = (kept){.decision = *decision};
+    k->decision = *decision;
     k->decision.identity = NULL;
     k->decision.tokens = NULL;
     k->decision.session = NULL;
@@ -135,31 +144,17 @@ static void take_decision(kept *k, const gate_decision *decision)
 static gate_span pack(apr_pool_t *p, size_t size, const gate_state *state)
 {
     const gate_span identity = gate_identity_bytes(state->decision.identity);
+    const size_t at = place_of_identity(state->settings);
     kept *k = apr_palloc(p, size);
-    gate_span block = {(const char *)k, sizeof *k};
+    draft d = {(char *)k, at + identity.len, identity, at};
 
     take_decision(k, &state->decision);
-    k->header_count = (uint32_t)state->lines->nelts;
-    k->variable_count = (uint32_t)state->variables->nelts;
-    block.len += (k->header_count + k->variable_count) * sizeof *k->lines;
-    block.len += (ALIGNMENT - block.len % ALIGNMENT) % ALIGNMENT;
-    k->identity = add(&block, identity.ptr, identity.len);
-    k->user = add_text(&block, state->user);
-    add_lines(&block, k->lines, state->lines);
-    add_lines(&block, k->lines + k->header_count, state->variables);
-    return block;
-}
-
-static apr_array_header_t *unpack_lines(apr_pool_t *p, const char *block, const kept_line *from,
-                                        uint32_t count)
-{
-    apr_array_header_t *lines = apr_array_make(p, (int)count, sizeof(gate_line));
-
-    lines->nelts = (int)count;
-    for (uint32_t i = 0; i < count; i++)
-        APR_ARRAY_IDX(lines, i, gate_line) =
-            (gate_line){block + from[i].name, block + from[i].value, from[i].is_swept};
-    return lines;
+    memcpy(d.bytes + at, identity.ptr, identity.len);
+    k->identity = (uint32_t)at;
+    k->user = add(&d, state->user);
+    for (size_t i = 0; i < count_told(state->settings); i++)
+        k->told[i] = add(&d, state->told[i]);
+    return (gate_span){d.bytes, d.len};
 }
 
 static void unpack_decision(gate_decision *decision, const kept *k, const char *block)
@@ -168,6 +163,15 @@ static void unpack_decision(gate_decision *decision, const kept *k, const char *
     decision->identity = (const gate_identity *)(const void *)(block + k->identity);
     decision->session = k->has_session ? &k->session : NULL;
     decision->cache = k->is_cached ? "hit" : NULL;
+}
+
+static const char *const *unpack_told(apr_pool_t *p, const kept *k, size_t count)
+{
+    const char **told = apr_palloc(p, count * sizeof *told);
+
+    for (size_t i = 0; i < count; i++)
+        told[i] = k->told[i] ? (const char *)k + k->told[i] : NULL;
+    return told;
 }
 
 /* --- what is done with it --- */
@@ -187,9 +191,7 @@ bool gate_memory_recall(const gate_memory_key *key, const gate_request *q, gate_
         return false;
     }
     state->user = block.ptr + k->user;
-    state->lines = unpack_lines(q->pool, block.ptr, k->lines, k->header_count);
-    state->variables =
-        unpack_lines(q->pool, block.ptr, k->lines + k->header_count, k->variable_count);
+    state->told = unpack_told(q->pool, k, count_told(state->settings));
     return true;
 }
 

@@ -12,10 +12,9 @@
  * as problem details (RFC 9457) where they ask for these. */
 typedef enum gate_form_kind { GATE_AS_PAGE, GATE_AS_JSON, GATE_AS_PROBLEM } gate_form_kind;
 
-/* A header or variable, rendered. */
+/* A header. */
 typedef struct gate_line {
     const char *name, *value;
-    bool is_swept; /* see gate_told */
 } gate_line;
 
 /* The credentials that have been taken off a request, as they were. */
@@ -36,8 +35,8 @@ typedef struct gate_state {
                                   that they are parts of */
     const char *user;          /* what r->user was set to; NULL for nobody */
     const char *id;            /* NULL until gate_state_id was asked */
-    apr_array_header_t *lines; /* of gate_line: headers */
-    apr_array_header_t *variables;
+    const char *const *told; /* the value of each of the settings' headers, then variables; NULL:
+                                it is left out */
     int provider_calls;
     bool in_rules;            /* httpd is asking the Require lines just now */
     bool is_probe;            /* its subrequests only ask which settings hold somewhere */
