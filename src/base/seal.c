@@ -46,8 +46,8 @@ typedef struct tools {
     EVP_MAC_CTX *folder; /* NULL where there is no poly1305 */
     EVP_CIPHER_CTX *placer;
     bool has_place_key;
-    gate_key places_with; /* what the placer's key is made of, */
-    gate_key fills_up;    /* and the other half of what opens a record */
+    gate_key places_with;                           /* what the placer's key is made of, */
+    gate_key fills_up;                              /* and the other half of what opens a record */
     unsigned char nonces[MOST_NONCES][NONCE_BYTES]; /* no secrets, but each for one box only */
     int nonces_left;
 } tools;
@@ -355,7 +355,8 @@ bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, con
     gate_digest digest;
     tools *t = tools_here();
     const gate_span secret = {(const char *)folded, sizeof folded};
-    const bool made = t && give_for_places(t, key) && fold_for_place(t->placer, parts, count, folded) &&
+    const bool made = t && give_for_places(t, key) &&
+                      fold_for_place(t->placer, parts, count, folded) &&
                       digest_parts(t->digest, &secret, 1, digest.bytes);
     if (made) {
         memcpy(where->bytes, digest.bytes, HALF);

@@ -46,15 +46,18 @@ struct entry {
     uint32_t is_visible : 1, is_array : 1;
 };
 
+/* is_plain is never set in records of before there was that bit: what is not known to be plain is
+ * looked at more closely. */
 struct value {
     uint32_t offset;
-    uint32_t len : 29, type : 3;
+    uint32_t len : 28, is_plain : 1, type : 3;
 };
 
 _Static_assert(sizeof(struct gate_identity) % 8 == 0, "the tables behind it are aligned");
 _Static_assert(GATE_JSON_MAX_DEPTH < 1 << 8, "a depth fits its field");
 _Static_assert(GATE_SOURCE_COUNT < 1 << 2, "and a source");
 _Static_assert(GATE_IDENTITY_MAX_BYTES / sizeof(struct value) < 1 << 20, "and a count of values");
+_Static_assert(GATE_IDENTITY_MAX_BYTES < 1 << 28, "and a length");
 
 static const struct source_name {
     const char *name, *pin;
@@ -173,11 +176,21 @@ static gate_span spell(apr_pool_t *p, const json_t *value, gate_value_type *type
     }
 }
 
+static bool is_plain(gate_span s)
+{
+    return s.len && gate_span_trim(s).len == s.len && !gate_span_has_control(s);
+}
+
 static void add_text(maker *m, gate_span s, gate_value_type type)
 {
     const struct text text = keep(m, s);
     struct value *value = apr_array_push(m->values);
-    *value = (struct value){.offset = text.offset, .len = text.len, .type = type};
+    *value = (struct value){
+        .offset = text.offset,
+        .len = text.len,
+        .type = type,
+        .is_plain = type != GATE_VALUE_NULL && is_plain(s),
+    };
 }
 
 static void add_value(maker *m, const json_t *json)
@@ -417,11 +430,6 @@ static bool has_whole_tables(const gate_identity *identity, size_t len)
     return identity->magic == MAGIC && identity->bytes == len && size == len;
 }
 
-static bool is_inside(uint32_t whole, uint32_t offset, uint32_t len)
-{
-    return (uint64_t)offset + len <= whole;
-}
-
 /* With at least a byte behind it. */
 static bool is_text_inside(uint32_t whole, uint32_t offset, uint32_t len)
 {
@@ -447,30 +455,32 @@ static bool has_good_head(const gate_identity *identity)
            is_text(identity, identity->scope) && identity->is_client <= 1;
 }
 
-/* There may be hundreds, on every request: no early way out, so that it runs straight through. */
+/* There may be hundreds, on every request: no early way out, so that it runs straight through. What
+ * is left behind each is or-ed together: less than nothing, as soon as one runs out. */
 static bool has_good_entries(const gate_identity *identity)
 {
     const struct entry *entry = entries_of(identity);
-    const uint32_t texts = identity->text_bytes, values = identity->values;
-    bool is_good = true;
+    const int64_t texts = identity->text_bytes, values = identity->values;
+    int64_t left = 0;
     for (uint32_t i = 0; i < identity->entries; i++, entry++) {
-        is_good &= entry->path < texts;
-        is_good &= is_inside(values, entry->first, entry->count);
-        is_good &= entry->is_array | (entry->count == 1);
+        left |= texts - 1 - entry->path;
+        left |= values - entry->first - entry->count;
+        left |= entry->is_array - (int64_t)(entry->count != 1);
     }
-    return is_good;
+    return left >= 0;
 }
 
+/* With at least a byte behind each text. */
 static bool has_good_values(const gate_identity *identity)
 {
     const struct value *value = values_of(identity);
-    const uint32_t whole = identity->text_bytes;
-    bool is_good = true;
+    const int64_t whole = identity->text_bytes;
+    int64_t left = 0;
     for (uint32_t i = 0; i < identity->values; i++) {
-        is_good &= is_text_inside(whole, value[i].offset, value[i].len);
-        is_good &= value[i].type <= GATE_VALUE_JSON;
+        left |= whole - 1 - value[i].offset - value[i].len;
+        left |= GATE_VALUE_JSON - (int64_t)value[i].type;
     }
-    return is_good;
+    return left >= 0;
 }
 
 const gate_identity *gate_identity_open(gate_span bytes)
@@ -622,4 +632,43 @@ gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type
     const struct value value = ((const struct value *)claim->values)[i];
     *type = (gate_value_type)value.type;
     return (gate_span){claim->texts + value.offset, value.len};
+}
+
+bool gate_claim_is_plain(const gate_claim *claim, int i)
+{
+    return ((const struct value *)claim->values)[i].is_plain;
+}
+
+/* The values from *i on that stand in a row, each with its NUL behind it, as one text; *i is then
+ * behind them. Absent where one of them is not plain. */
+static gate_span cut_row(const gate_claim *claim, int *i)
+{
+    const struct value *value = (const struct value *)claim->values + *i;
+    const struct value *const end = (const struct value *)claim->values + claim->count;
+    const uint32_t begin = value->offset;
+    uint32_t behind, plain = 1;
+    do {
+        plain &= value->is_plain;
+        behind = value->offset + value->len;
+    } while (++value < end && value->offset == behind + 1);
+    *i = (int)(value - (const struct value *)claim->values);
+    return plain ? (gate_span){claim->texts + begin, behind - begin} : (gate_span){NULL, 0};
+}
+
+size_t gate_claim_join(const gate_claim *claim, char separator, char *to, size_t room)
+{
+    const struct value *values = claim->values;
+    size_t len = 0;
+    for (int i = 0; i < claim->count;) {
+        const gate_span row = cut_row(claim, &i);
+        if (!row.ptr || row.len >= room - len || memchr(row.ptr, separator, row.len))
+            return 0;
+        memcpy(to + len, row.ptr, row.len);
+        len += row.len + 1;
+    }
+    for (int i = 0; i < claim->count; i++) {
+        to += values[i].len;
+        *to++ = separator;
+    }
+    return len ? len - 1 : 0;
 }

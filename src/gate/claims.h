@@ -122,4 +122,13 @@ bool gate_claim_find_for_rule(const gate_identity *identity, const gate_claim_na
  * record that was made here. */
 gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type);
 
+/* Whether the i-th value is certainly what a header field carries and gives back as it is: neither
+ * empty nor null, without a control character, and without a blank at either end. */
+bool gate_claim_is_plain(const gate_claim *claim, int i);
+
+/* Writes all values, with the separator between them, into at most `room` bytes. How many they are;
+ * 0, and then anything may be in them, where not all are plain, one holds the separator, or there
+ * is no room for one separator more. */
+size_t gate_claim_join(const gate_claim *claim, char separator, char *to, size_t room);
+
 #endif

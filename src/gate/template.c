@@ -55,6 +55,7 @@ typedef struct writer {
     apr_pool_t *pool;
     char *bytes; /* GATE_TEMPLATE_MAX_BYTES of them, and one for a separator too many */
     size_t len;
+    size_t plain;        /* how much of it needs no closer look: up to where it is plain claims */
     bool ends_in_value;  /* what stands last came from outside */
     const char *problem; /* why something is unsafe */
 } writer;
@@ -350,29 +351,6 @@ static gate_reason refuse_member(writer *w)
     return refuse(w, "has a member that holds the separator; see join= and encode=");
 }
 
-/* There may be hundreds. */
-static gate_reason put_members_simply(writer *w, char separator, const gate_claim *claim)
-{
-    const size_t begin = w->len;
-    for (int i = 0; i < claim->count; i++) {
-        gate_value_type type;
-        const gate_span member = gate_claim_value(claim, i, &type);
-        if (type == GATE_VALUE_NULL)
-            continue;
-        if (w->len + member.len > GATE_TEMPLATE_MAX_BYTES)
-            return refuse_longer(w);
-        memcpy(w->bytes + w->len, member.ptr, member.len);
-        w->bytes[w->len + member.len] = separator;
-        w->len += member.len + 1;
-        if (memchr(member.ptr, separator, member.len))
-            return refuse_member(w);
-    }
-    if (w->len == begin)
-        return GATE_CLAIM_MISSING;
-    w->len--;
-    return GATE_OK;
-}
-
 static gate_reason put_members(writer *w, const gate_template *t, const gate_claim *claim)
 {
     bool is_first = true;
@@ -394,6 +372,16 @@ static gate_reason put_members(writer *w, const gate_template *t, const gate_cla
     return is_first ? GATE_CLAIM_MISSING : GATE_OK;
 }
 
+/* There may be hundreds. False where one of them needs a closer look. */
+static bool put_plain_members(writer *w, char separator, const gate_claim *claim)
+{
+    const size_t room = GATE_TEMPLATE_MAX_BYTES + 1 - w->len;
+    const size_t len = gate_claim_join(claim, separator, w->bytes + w->len, room);
+    w->len += len;
+    w->plain = w->len;
+    return len;
+}
+
 static gate_reason put_claim(writer *w, const gate_template *t, const struct segment *segment,
                              const gate_identity *identity)
 {
@@ -402,8 +390,9 @@ static gate_reason put_claim(writer *w, const gate_template *t, const struct seg
     if (!identity || !gate_claim_find(identity, &segment->claim, &claim))
         return GATE_CLAIM_MISSING;
     if (claim.is_array)
-        return t->joins_simply ? put_members_simply(w, t->separator.ptr[0], &claim)
-                               : put_members(w, t, &claim);
+        return t->joins_simply && put_plain_members(w, t->separator.ptr[0], &claim)
+                   ? GATE_OK
+                   : put_members(w, t, &claim);
     const gate_span value = gate_claim_value(&claim, 0, &type);
     return type == GATE_VALUE_NULL ? GATE_CLAIM_MISSING : t->encode(w, value);
 }
@@ -493,7 +482,7 @@ static gate_reason put_segment(writer *w, const gate_template *t, const struct s
     }
     if (reason != GATE_OK || w->len == begin)
         return reason;
-    if (has_forbidden((gate_span){w->bytes + begin, w->len - begin}))
+    if (w->plain != w->len && has_forbidden((gate_span){w->bytes + begin, w->len - begin}))
         return refuse(w, "holds a control character; see encode=");
     w->ends_in_value = true;
     if (!begin && is_blank(w->bytes[0]))
@@ -535,7 +524,7 @@ static gate_reason judge(const writer *w, const gate_template *t, const struct s
 static gate_reason fill(writer *w, const gate_template *t, const gate_template_values *values,
                         const struct segment **segment)
 {
-    w->len = 0;
+    w->len = w->plain = 0;
     w->ends_in_value = false;
     for (int i = 0; i < t->count; i++) {
         *segment = &t->segments[i];
@@ -556,12 +545,11 @@ static bool is_whole_value(const struct segment *segment, const gate_identity *i
 {
     gate_claim claim;
     gate_value_type type;
-    if (!identity || !gate_claim_find(identity, &segment->claim, &claim) || claim.is_array)
+    if (!identity || !gate_claim_find(identity, &segment->claim, &claim) || claim.is_array ||
+        !gate_claim_is_plain(&claim, 0))
         return false;
     *value = gate_claim_value(&claim, 0, &type);
-    return type != GATE_VALUE_NULL && value->len && value->len <= GATE_TEMPLATE_MAX_BYTES &&
-           !value->ptr[value->len] && !is_blank(value->ptr[0]) &&
-           !is_blank(value->ptr[value->len - 1]) && !has_forbidden(*value);
+    return value->len <= GATE_TEMPLATE_MAX_BYTES;
 }
 
 static gate_reason render(apr_pool_t *p, const gate_template *compiled,

@@ -278,8 +278,7 @@ static apr_status_t drop_forged(ap_filter_t *filter, apr_bucket_brigade *brigade
 
 void gate_register_cookie_filter(void)
 {
-    cookie_filter =
-        ap_register_output_filter(OWN_COOKIES, drop_forged, NULL, AP_FTYPE_CONTENT_SET);
+    cookie_filter = ap_register_output_filter(OWN_COOKIES, drop_forged, NULL, AP_FTYPE_CONTENT_SET);
     interim_filter =
         ap_register_output_filter(INTERIM, drop_from_interim, NULL, AP_FTYPE_CONNECTION);
 }

@@ -28,15 +28,15 @@ typedef struct gate_withheld {
 typedef struct gate_state {
     const gate_settings *settings;
     const ap_conf_vector_t *sections; /* what was decided, was for these; NULL for none */
-    apr_pool_t *pool; /* of the request that all others here are parts of */
+    apr_pool_t *pool;                 /* of the request that all others here are parts of */
     gate_decision decision;
     bool is_decided;
-    struct gate_state *parts;  /* what was decided for subrequests, each in the list of the request
-                                  that they are parts of */
-    const char *user;          /* what r->user was set to; NULL for nobody */
-    const char *id;            /* NULL until gate_state_id was asked */
-    const char *const *told; /* the value of each of the settings' headers, then variables; NULL:
-                                it is left out */
+    struct gate_state *parts; /* what was decided for subrequests, each in the list of the request
+                                 that they are parts of */
+    const char *user;         /* what r->user was set to; NULL for nobody */
+    const char *id;           /* NULL until gate_state_id was asked */
+    const char *const *told;  /* the value of each of the settings' headers, then variables; NULL:
+                                 it is left out */
     int provider_calls;
     bool in_rules;            /* httpd is asking the Require lines just now */
     bool is_probe;            /* its subrequests only ask which settings hold somewhere */
@@ -56,7 +56,7 @@ typedef struct gate_state {
     gate_form_kind form; /* in which the refusal is said */
     bool can_repeat;     /* what was refused is a GET: its address can be opened once more */
     gate_withheld withheld;
-    const char *taken_query;   /* the query before a token was taken out of it, or NULL */
+    const char *taken_query; /* the query before a token was taken out of it, or NULL */
 } gate_state;
 
 /* The state of this very request; NULL where the gate has not looked at it. */

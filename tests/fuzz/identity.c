@@ -25,7 +25,9 @@ static void read_claim(const gate_identity *identity, const gate_claim_name *nam
     gate_claim claim;
     if (!gate_claim_find(identity, name, &claim))
         return;
+    char text[32];
     FUZZ_CHECK(claim.count >= 0 && (claim.is_array || claim.count == 1));
+    FUZZ_CHECK(gate_claim_join(&claim, ',', text, sizeof text) < sizeof text);
     for (int i = 0; i < claim.count; i++) {
         gate_value_type type;
         const gate_span value = gate_claim_value(&claim, i, &type);

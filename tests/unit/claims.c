@@ -407,8 +407,10 @@ static size_t touch(const gate_identity *identity)
             sum += (unsigned char)texts[i].ptr[n];
     for (size_t i = 0; i < COUNT(asked); i++) {
         gate_claim claim;
+        char text[16];
         if (!find(identity, asked[i], &claim))
             continue;
+        sum += gate_claim_join(&claim, ',', text, sizeof text);
         for (int v = 0; v < claim.count; v++) {
             gate_value_type type;
             const gate_span value = gate_claim_value(&claim, v, &type);
@@ -417,6 +419,66 @@ static size_t touch(const gate_identity *identity)
         }
     }
     return sum;
+}
+
+static void plain_ones(apr_pool_t *p)
+{
+    static const struct {
+        const char *json;
+        bool is_plain;
+    } cases[] = {
+        {"\"x\"", true},      {"\"a b\"", true},       {"7", true},       {"{\"a\":\"b\"}", true},
+        {"\"\"", false},      {"null", false},         {"\" a\"", false}, {"\"a\\t\"", false},
+        {"\"a\\nb\"", false}, {"\"a\\u007f\"", false},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const gate_identity *identity =
+            identity_of(p, apr_psprintf(p, "{\"c\":%s}", cases[i].json));
+        gate_claim claim;
+        find(identity, "c", &claim);
+        ok(gate_claim_is_plain(&claim, 0) == cases[i].is_plain, "%s is %splain", cases[i].json,
+           cases[i].is_plain ? "" : "not ");
+        find(identity_as_before(p, identity), "c", &claim);
+        ok(!gate_claim_is_plain(&claim, 0), "nor is what is not known to be");
+    }
+}
+
+/* All members of c with commas between them; "-" where they must be looked at one by one. */
+static const char *joined(apr_pool_t *p, const char *json, size_t room)
+{
+    char *text = apr_pcalloc(p, room + 1);
+    gate_claim claim;
+    find(identity_of(p, json), "c", &claim);
+    const size_t len = gate_claim_join(&claim, ',', text, room);
+    ok(!text[room], "no more is written than there is room for");
+    return len ? apr_pstrmemdup(p, text, len) : "-";
+}
+
+static void joins(apr_pool_t *p)
+{
+    static const struct {
+        const char *json, *want;
+    } cases[] = {
+        {"{\"c\":[\"a\",\"bc\",\"d\"]}", "a,bc,d"},
+        {"{\"c\":[\"a\"]}", "a"},
+        {"{\"c\":[7,true,{\"a\":1}]}", "7,true,{\"a\":1}"},
+        /* texts that were kept before, and so stand elsewhere */
+        {"{\"b\":\"two\",\"c\":[\"one\",\"two\",\"three\",\"one\",\"one\"]}",
+         "one,two,three,one,one"},
+        {"{\"b\":[\"a\",\"x\",\"d\"],\"c\":[\"d\",\"x\",\"a\",\"x\"]}", "d,x,a,x"},
+        {"{\"c\":[]}", "-"},
+        {"{\"c\":[\"a\",null]}", "-"},
+        {"{\"c\":[\"a\",\"\"]}", "-"},
+        {"{\"c\":[\"a\",\"b,c\"]}", "-"},
+        {"{\"c\":[\",\",\"a\"]}", "-"},
+        {"{\"c\":[\"a\",\"b\\n\",\"c\"]}", "-"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        is(joined(p, cases[i].json, 100), cases[i].want, "%s", cases[i].json);
+    is(joined(p, "{\"c\":[\"a\",\"bc\"]}", 5), "a,bc", "there is room for one more");
+    is(joined(p, "{\"c\":[\"a\",\"bc\"]}", 4), "-", "and else for none");
+    is(joined(p, "{\"b\":\"x\",\"c\":[\"a\",\"x\"]}", 3), "-", "wherever they stand");
+    is(joined(p, "{\"c\":[\"a\"]}", 0), "-", "nor where there is none at all");
 }
 
 static const gate_identity *open_copy(const char *bytes, size_t len, char **copy)
@@ -520,6 +582,8 @@ int main(void)
     depths(p);
     texts_are_kept_once(p);
     nul_within(p);
+    plain_ones(p);
+    joins(p);
     broken_records(p);
     refused_records(p);
     barred(p);

@@ -184,9 +184,14 @@ static void values(apr_pool_t *p)
         .access_expires = 1700000300,
         .expires = 1700003600,
     };
-    for (size_t i = 0; i < COUNT(cases); i++)
-        is(render(p, compile(p, cases[i].text, cases[i].options), &known), cases[i].want,
-           "\"%s\" %s", cases[i].text, cases[i].options[0] ? cases[i].options[0] : "");
+    gate_template_values before = known;
+    before.identity = identity_as_before(p, known.identity);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const gate_template *compiled = compile(p, cases[i].text, cases[i].options);
+        is(render(p, compiled, &known), cases[i].want, "\"%s\" %s", cases[i].text,
+           cases[i].options[0] ? cases[i].options[0] : "");
+        is(render(p, compiled, &before), cases[i].want, "and of a record that says less");
+    }
 }
 
 static void strangers(apr_pool_t *p)
