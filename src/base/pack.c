@@ -64,18 +64,25 @@ static bool cut(gate_span *bytes, gate_span *text)
     return true;
 }
 
-bool gate_pack_read(gate_span bytes, gate_span *texts, int count)
+static bool cut_all(gate_span *bytes, gate_span *texts, int count)
 {
     for (int i = 0; i < count; i++) {
-        if (!cut(&bytes, &texts[i]))
+        if (!cut(bytes, &texts[i]))
             return false;
     }
-    return bytes.len == 0;
+    return true;
 }
 
-bool gate_pack_first(gate_span bytes, gate_span *text)
+bool gate_pack_read(gate_span bytes, gate_span *texts, int count)
 {
-    return cut(&bytes, text);
+    return cut_all(&bytes, texts, count) && bytes.len == 0;
+}
+
+size_t gate_pack_front(gate_span bytes, gate_span *texts, int count)
+{
+    const size_t whole = bytes.len;
+
+    return cut_all(&bytes, texts, count) ? whole - bytes.len : 0;
 }
 
 bool gate_pack_number(gate_span text, apr_int64_t *number)

@@ -29,8 +29,9 @@ gate_span gate_pack_bytes(apr_pool_t *p, const gate_pack *pack);
  * many. */
 bool gate_pack_read(gate_span bytes, gate_span *texts, int count);
 
-/* The first text alone, of a pack of which only the beginning need be there. */
-bool gate_pack_first(gate_span bytes, gate_span *text);
+/* The first so many alone, of a pack of which no more need be there. How many bytes they take; 0,
+ * where they are not there. */
+size_t gate_pack_front(gate_span bytes, gate_span *texts, int count);
 
 /* The number in a text that gate_pack_add_number made; false for any other. */
 bool gate_pack_number(gate_span text, apr_int64_t *number);

@@ -72,8 +72,8 @@ static bool judge_credential(const gate_request *q, const gate_settings *s, gate
 static gate_reason open_tokens(const gate_request *q, const gate_settings *s, gate_world *w,
                                gate_session *session, gate_tokens *tokens, const char **detail)
 {
+    gate_reason reason = gate_session_tokens(q, w, session, tokens);
     const apr_int64_t believed_until = gate_identity_expires(session->identity);
-    gate_reason reason = gate_session_tokens(q, session, tokens);
 
     if (reason == GATE_OK && believed_until && q->now >= believed_until)
         reason = gate_session_renew(q, s, w, session, tokens, detail);

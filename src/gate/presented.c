@@ -58,10 +58,12 @@ gate_presented_answer gate_presented_find(const gate_request *q, const gate_sett
                                           const gate_identity **identity, gate_tokens *tokens,
                                           uint64_t *version, gate_reason *reason)
 {
+    const gate_store_key *key = &presented->lock.filed_under;
+    gate_store *store = w->store;
     gate_record record;
 
-    switch (w->store->get(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, q->pool,
-                          &record)) {
+    switch ((s->needs ? store->get : store->front)(store, GATE_STORE_TOKEN, key, q->now, q->pool,
+                                                   &record)) {
     case GATE_STORE_DONE:
         break;
     case GATE_STORE_ABSENT:
@@ -69,9 +71,12 @@ gate_presented_answer gate_presented_find(const gate_request *q, const gate_sett
     default:
         return GATE_PRESENTED_UNSURE;
     }
-    if (gate_record_identity(q->pool, &presented->lock, record.value, identity) != GATE_OK ||
-        (s->needs &&
-         gate_record_tokens(q->pool, &presented->lock, record.value, tokens) != GATE_OK))
+    if (gate_record_identity(q->pool, &presented->lock, record.value, identity) != GATE_OK)
+        return store->get(store, GATE_STORE_TOKEN, key, q->now, q->pool, &record) ==
+                       GATE_STORE_UNSURE
+                   ? GATE_PRESENTED_UNSURE
+                   : GATE_PRESENTED_UNKNOWN;
+    if (s->needs && gate_record_tokens(q->pool, &presented->lock, record.value, tokens) != GATE_OK)
         return GATE_PRESENTED_UNKNOWN;
     *version = record.version;
     return GATE_PRESENTED_GOOD;
@@ -82,10 +87,11 @@ void gate_presented_good(const gate_request *q, gate_world *w, const gate_presen
 {
     gate_entry entry = {.expires = expires};
 
-    if (expires > q->now &&
-        gate_record_seal(q->pool, w, &presented->lock, NULL, identity, tokens, &entry.value))
-        w->store->put(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &entry,
-                      NULL);
+    if (expires <= q->now ||
+        !gate_record_seal(q->pool, w, &presented->lock, NULL, identity, tokens, &entry.value))
+        return;
+    entry.front = gate_record_front(entry.value);
+    w->store->put(w->store, GATE_STORE_TOKEN, &presented->lock.filed_under, q->now, &entry, NULL);
 }
 
 void gate_presented_forget(const gate_request *q, gate_world *w, const gate_presented *presented)

@@ -5,8 +5,9 @@
 #include "base/pack.h"
 
 /* A value: the owner's tag or absent, the identity's box, the tokens' box or absent, the mark of a
- * renewal or absent. The tag stands first, where a walk over the store sees it. */
-enum { OWNER, IDENTITY_BOX, TOKENS_BOX, MARK, PARTS };
+ * renewal or absent. The tag stands first, where a walk over the store sees it; the two that a hit
+ * needs are the front. */
+enum { OWNER, IDENTITY_BOX, FRONT_PARTS, TOKENS_BOX = FRONT_PARTS, MARK, PARTS };
 
 /* The tokens' box, opened. */
 enum { ACCESS, REFRESH, ID, USERINFO, INTROSPECTION, ACCESS_EXPIRES, RENEW_AT, TOKEN_TEXTS };
@@ -98,12 +99,19 @@ bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record
     return true;
 }
 
+uint32_t gate_record_front(gate_span value)
+{
+    gate_span parts[FRONT_PARTS];
+
+    return (uint32_t)gate_pack_front(value, parts, FRONT_PARTS);
+}
+
 bool gate_record_is_of(gate_span value, const gate_owner *owner)
 {
     const gate_span tag = {(const char *)owner->bytes, sizeof owner->bytes};
     gate_span found;
 
-    return gate_pack_first(value, &found) && gate_span_equal(found, tag);
+    return gate_pack_front(value, &found, 1) && gate_span_equal(found, tag);
 }
 
 bool gate_record_mark(apr_pool_t *p, gate_span value, apr_int64_t since, gate_span *marked)
@@ -145,10 +153,10 @@ static gate_reason open_box(apr_pool_t *p, const gate_record_lock *lock, const c
 gate_reason gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
                                  const gate_identity **identity)
 {
-    gate_span parts[PARTS], plain;
+    gate_span parts[FRONT_PARTS], plain;
     gate_reason reason;
 
-    if (!gate_pack_read(value, parts, PARTS))
+    if (!gate_pack_front(value, parts, FRONT_PARTS))
         return GATE_SESSION_TAMPERED;
     reason = open_box(p, lock, identity_purpose, parts[OWNER], parts[IDENTITY_BOX], &plain);
     if (reason != GATE_OK)

@@ -31,6 +31,9 @@ bool gate_record_seal(apr_pool_t *p, gate_world *w, const gate_record_lock *lock
 bool gate_record_exchange_tokens(apr_pool_t *p, gate_world *w, const gate_record_lock *lock,
                                  gate_span value, const gate_tokens *tokens, gate_span *exchanged);
 
+/* So much of a record's value is what gate_record_identity needs: gate_entry.front. */
+uint32_t gate_record_front(gate_span value);
+
 /* Whether a record, of which only the beginning need be there, has that tag. */
 bool gate_record_is_of(gate_span value, const gate_owner *owner);
 
@@ -41,8 +44,8 @@ bool gate_record_mark(apr_pool_t *p, gate_span value, apr_int64_t since, gate_sp
 /* When a renewal was begun whose outcome is not known; 0 for none. */
 apr_int64_t gate_record_marked(gate_span value);
 
-/* Opens into p. SESSION_TAMPERED for anything that was not sealed with this lock; INTERNAL where
- * OpenSSL fails. */
+/* Opens into p; of the value, the identity needs no more than its front. SESSION_TAMPERED for
+ * anything that was not sealed with this lock; INTERNAL where OpenSSL fails. */
 gate_reason gate_record_identity(apr_pool_t *p, const gate_record_lock *lock, gate_span value,
                                  const gate_identity **identity);
 gate_reason gate_record_tokens(apr_pool_t *p, const gate_record_lock *lock, gate_span value,

@@ -22,6 +22,12 @@ static gate_store_answer get(gate_store *store, gate_store_kind kind, const gate
     return real_of(store)->get(real_of(store), kind, key, now, p, record);
 }
 
+static gate_store_answer front(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                               int64_t now, apr_pool_t *p, gate_record *record)
+{
+    return real_of(store)->front(real_of(store), kind, key, now, p, record);
+}
+
 static gate_store_answer look(gate_store *store, gate_store_kind kind, const gate_store_key *key,
                               int64_t now, gate_record *record)
 {
@@ -107,7 +113,7 @@ void gate_rehearse(gate_rehearsal *rehearsal, gate_world *real, gate_trace *trac
 {
     *rehearsal = (gate_rehearsal){
         .world = *real,
-        .store = {get, look, put, put, replace, take, drop, each, latest},
+        .store = {get, front, look, put, put, replace, take, drop, each, latest},
         .real = real,
         .trace = trace,
         .asks = asks,

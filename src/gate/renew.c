@@ -48,7 +48,7 @@ static bool landed(void *context)
         return false;
     newer.record = record;
     if (gate_record_identity(r->q->pool, &newer.lock, record.value, &newer.identity) != GATE_OK ||
-        gate_session_tokens(r->q, &newer, r->tokens) != GATE_OK)
+        gate_record_tokens(r->q->pool, &newer.lock, record.value, r->tokens) != GATE_OK)
         return false;
     *r->session = newer;
     return !gate_record_marked(record.value);
@@ -58,7 +58,12 @@ static bool landed(void *context)
 static gate_reason rewrite(renewal *r, gate_span value)
 {
     const gate_record *old = &r->session->record;
-    const gate_entry entry = {.value = value, .expires = old->expires, .idle = old->idle};
+    const gate_entry entry = {
+        .value = value,
+        .front = gate_record_front(value),
+        .expires = old->expires,
+        .idle = old->idle,
+    };
     gate_store *store = r->w->store;
     uint64_t version;
 

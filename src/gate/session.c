@@ -80,22 +80,49 @@ static gate_reason trace_record(const gate_request *q, const gate_settings *s,
     return reason;
 }
 
-static gate_reason read_record(const gate_request *q, const gate_settings *s, gate_world *w,
-                               gate_session *session)
+static gate_reason fetch(const gate_request *q, gate_world *w, gate_session *session, bool is_front)
 {
-    switch (w->store->get(w->store, GATE_STORE_SESSION, &session->lock.filed_under, q->now, q->pool,
-                          &session->record)) {
+    gate_store *store = w->store;
+
+    session->is_front = is_front;
+    switch ((is_front ? store->front : store->get)(
+        store, GATE_STORE_SESSION, &session->lock.filed_under, q->now, q->pool, &session->record)) {
     case GATE_STORE_DONE:
-        break;
+        return GATE_OK;
     case GATE_STORE_ABSENT:
+        session->record.value = (gate_span){NULL, 0};
         return GATE_SESSION_EXPIRED;
     default:
         return GATE_STORE_UNAVAILABLE;
     }
+}
+
+static gate_reason open_identity(const gate_request *q, gate_session *session)
+{
+    return gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity);
+}
+
+static gate_reason read_whole(const gate_request *q, gate_world *w, gate_session *session)
+{
+    const gate_reason reason = fetch(q, w, session, false);
+
+    return reason == GATE_OK ? open_identity(q, session) : reason;
+}
+
+static gate_reason read_record(const gate_request *q, const gate_settings *s, gate_world *w,
+                               gate_session *session)
+{
+    gate_reason reason = fetch(q, w, session, !s->needs);
+
+    if (reason != GATE_OK)
+        return reason;
     /* The place that is asked for may be stricter than the one where the session began. */
     if (q->now >= session->record.created + s->session.lifetime)
         return GATE_SESSION_EXPIRED;
-    return gate_record_identity(q->pool, &session->lock, session->record.value, &session->identity);
+    reason = open_identity(q, session);
+    /* A front that does not open may be damaged: of the whole, the store can tell. */
+    return reason == GATE_SESSION_TAMPERED && session->is_front ? read_whole(q, w, session)
+                                                                : reason;
 }
 
 gate_reason gate_session_find(const gate_request *q, const gate_settings *s, gate_world *w,
@@ -168,6 +195,7 @@ static gate_reason file(const gate_request *q, const gate_settings *s, gate_worl
 {
     const gate_entry entry = {
         .value = session->record.value,
+        .front = gate_record_front(session->record.value),
         .expires = expires,
         .idle = s->session.idle,
     };
@@ -218,8 +246,24 @@ const char *gate_session_cookie_end(const gate_request *q, const gate_settings *
     return cookie_text(q, s, "", 0);
 }
 
-gate_reason gate_session_tokens(const gate_request *q, const gate_session *session,
+/* A renewal by others since then has given it other tokens, and maybe another name to be ended by.
+ */
+static gate_reason read_rest(const gate_request *q, gate_world *w, gate_session *session)
+{
+    const uint64_t version = session->record.version;
+    const gate_reason reason = read_whole(q, w, session);
+
+    return reason == GATE_OK && session->record.version != version
+               ? gate_session_check(q, w, session)
+               : reason;
+}
+
+gate_reason gate_session_tokens(const gate_request *q, gate_world *w, gate_session *session,
                                 gate_tokens *tokens)
 {
-    return gate_record_tokens(q->pool, &session->lock, session->record.value, tokens);
+    const gate_reason reason = session->is_front ? read_rest(q, w, session) : GATE_OK;
+
+    return reason == GATE_OK
+               ? gate_record_tokens(q->pool, &session->lock, session->record.value, tokens)
+               : reason;
 }

@@ -11,7 +11,8 @@
 typedef struct gate_session {
     gate_record_lock lock;
     bool is_ours;       /* its cookie reads like one of ours, and lock is made from it */
-    gate_record record; /* as the store gave it */
+    gate_record record; /* as the store gave it; */
+    bool is_front;      /* of its value, no more than who it is needs */
     const gate_identity *identity;
     gate_endings endings; /* by which it is asked whether it was ended from elsewhere */
 } gate_session;
@@ -49,8 +50,10 @@ gate_reason gate_session_end(const gate_request *q, gate_world *w, const gate_se
 /* The Set-Cookie value that takes the cookie away from the browser, in the request's pool. */
 const char *gate_session_cookie_end(const gate_request *q, const gate_settings *s);
 
-/* The tokens behind it. SESSION_TAMPERED where they do not open. */
-gate_reason gate_session_tokens(const gate_request *q, const gate_session *session,
+/* The tokens behind it. Where no more than the front of its record is at hand, it is read again;
+ * then session->identity and the rest are of that reading, and what gate_session_find says may be
+ * the answer as well. SESSION_TAMPERED where the tokens do not open. */
+gate_reason gate_session_tokens(const gate_request *q, gate_world *w, gate_session *session,
                                 gate_tokens *tokens);
 
 #endif

@@ -32,7 +32,7 @@ static gate_reason find(const gate_request *q, const gate_settings *s, gate_worl
     gate_tokens tokens;
 
     return reason == GATE_SESSION_EXPIRED && session->record.value.ptr
-               ? gate_session_tokens(q, session, &tokens)
+               ? gate_session_tokens(q, w, session, &tokens)
                : reason;
 }
 
@@ -132,7 +132,7 @@ static gate_decision leave(leaving *l)
 {
     gate_reason reason;
 
-    if (gate_session_tokens(l->q, &l->session, &l->tokens) != GATE_OK)
+    if (gate_session_tokens(l->q, l->w, &l->session, &l->tokens) != GATE_OK)
         l->tokens = (gate_tokens){.access_expires = 0};
     reason = gate_session_end(l->q, l->w, &l->session);
     if (reason != GATE_OK)

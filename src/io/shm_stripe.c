@@ -595,12 +595,10 @@ static gate_store_answer read_record(const gate_stripe *s, const gate_stripe_wan
     copy_head(head, record_at(s, at.me));
     if (head->length > GATE_STORE_MAX_VALUE)
         return GATE_STORE_UNSURE;
-    if (how != GATE_STRIPE_LOOK) {
-        if (head->length > room)
-            return GATE_STORE_DONE;
-        if (!copy_out(s, at.me, head->length, value))
-            return GATE_STORE_UNSURE;
-    }
+    if (gate_stripe_extent(head, how) > room)
+        return GATE_STORE_DONE;
+    if (!copy_out(s, at.me, gate_stripe_extent(head, how), value))
+        return GATE_STORE_UNSURE;
     if (!(take ? discard(s, &at) : note_seen(s, wanted->kind, at.me, wanted->now)))
         return GATE_STORE_UNSURE;
     if (!take)
@@ -652,6 +650,7 @@ static void compose(const gate_stripe *s, const gate_stripe_wanted *wanted,
         .idle = draft->idle,
         .length = (uint32_t)draft->value.len,
         .kind = wanted->kind,
+        .front = draft->front,
         .seen = origin                                         ? origin->seen
                 : before && draft->verb == GATE_STRIPE_REPLACE ? before->seen
                                                                : wanted->now,

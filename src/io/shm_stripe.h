@@ -26,7 +26,7 @@ typedef struct gate_stripe_record {
     int32_t idle;
     uint32_t length;
     uint32_t kind;
-    uint32_t unused;
+    uint32_t front; /* of the value; 0: the whole, as in segments that know of none */
     uint64_t checksum;
     /* changed in place, under the lock */
     int64_t seen;
@@ -122,10 +122,20 @@ static inline uint32_t gate_stripe_place_of(uint64_t hash, uint32_t places)
  * mended by then. */
 
 typedef enum gate_stripe_reading {
-    GATE_STRIPE_GET,  /* the record was seen */
-    GATE_STRIPE_LOOK, /* it was seen; its value is left where it is */
-    GATE_STRIPE_TAKE  /* it is gone afterwards */
+    GATE_STRIPE_GET,   /* the record was seen */
+    GATE_STRIPE_FRONT, /* the same, and of its value the front is enough */
+    GATE_STRIPE_LOOK,  /* it was seen; its value is left where it is */
+    GATE_STRIPE_TAKE   /* it is gone afterwards */
 } gate_stripe_reading;
+
+/* So much of a record's value is read. */
+static inline uint32_t gate_stripe_extent(const gate_stripe_record *head, gate_stripe_reading how)
+{
+    if (how == GATE_STRIPE_LOOK)
+        return 0;
+    return how == GATE_STRIPE_FRONT && head->front && head->front < head->length ? head->front
+                                                                                 : head->length;
+}
 
 /* Copies the record's head, and its value where that is wanted and fits into `room` bytes; if it
  * does not fit, nothing is noted or removed. */
@@ -151,6 +161,7 @@ typedef struct gate_stripe_draft {
     gate_stripe_verb verb;
     gate_span value;
     uint64_t value_sum; /* gate_sum_of the value */
+    uint32_t front;
     int64_t expires;
     int32_t idle;
     uint64_t if_version;              /* REPLACE */

@@ -58,6 +58,7 @@ typedef struct gate_entry {
     gate_span value;
     int64_t expires; /* seconds since 1970 */
     int32_t idle;    /* seconds; 0: none */
+    uint32_t front;  /* so many bytes of the value are all that `front` need give; 0: the whole */
 } gate_entry;
 
 typedef struct gate_store gate_store;
@@ -75,6 +76,11 @@ struct gate_store {
     /* Reads, and notes that it was seen. record->value is copied into p. */
     gate_store_answer (*get)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
                              int64_t now, apr_pool_t *p, gate_record *record);
+    /* The same of the value's front alone, and that is not checked: for what is sealed, and shows
+     * for itself whether it is as it was written. Where it does not, `get` tells whether the store
+     * is to blame. */
+    gate_store_answer (*front)(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                               int64_t now, apr_pool_t *p, gate_record *record);
     /* The same without the value, for whoever has that already and wants to know whether it still
      * stands. record->value is empty. */
     gate_store_answer (*look)(gate_store *store, gate_store_kind kind, const gate_store_key *key,

@@ -80,19 +80,30 @@ static gate_store_answer find_damaged(const gate_stripe *stripe)
     return GATE_STORE_UNSURE;
 }
 
-/* Hands the copy over, if it is what was once written. */
-static gate_store_answer deliver(const target *at, apr_pool_t *p, const gate_stripe_record *head,
-                                 const void *value, bool is_in_pool, gate_record *record)
+/* What was copied of a value, and where it is. */
+typedef struct copied {
+    void *bytes;
+    uint32_t len;
+    bool is_in_pool;
+} copied;
+
+static bool is_as_written(const target *at, const gate_stripe_record *head, gate_stripe_reading how,
+                          const copied *copy)
+{
+    return how == GATE_STRIPE_FRONT ? gate_stripe_has_whole_head(&at->stripe->seed, head)
+                                    : gate_stripe_is_whole(&at->stripe->seed, head, copy->bytes);
+}
+
+static gate_store_answer deliver(const gate_stripe_record *head, apr_pool_t *p, const copied *copy,
+                                 gate_record *record)
 {
     const char *bytes = "";
 
-    if (!gate_stripe_is_whole(&at->stripe->seed, head, value))
-        return find_damaged(at->stripe);
-    if (head->length > 0)
-        bytes = is_in_pool ? value : apr_pmemdup(p, value, head->length);
+    if (copy->len > 0)
+        bytes = copy->is_in_pool ? copy->bytes : apr_pmemdup(p, copy->bytes, copy->len);
     if (!bytes)
         return GATE_STORE_UNSURE;
-    *record = record_of(head, (gate_span){bytes, head->length});
+    *record = record_of(head, (gate_span){bytes, copy->len});
     return GATE_STORE_DONE;
 }
 
@@ -101,24 +112,27 @@ static gate_store_answer read_value(gate_store *store, gate_store_kind kind,
                                     apr_pool_t *p, gate_record *record)
 {
     unsigned char at_once[AT_ONCE];
-    unsigned char *value = at_once;
+    copied copy = {.bytes = at_once};
     size_t room = sizeof(at_once);
     gate_stripe_record head;
     target at;
 
     if (!aim(store, kind, key, now, &at))
         return GATE_STORE_UNSURE;
-    for (unsigned turn = 0; turn < TURNS && value; turn++) {
+    for (unsigned turn = 0; turn < TURNS && copy.bytes; turn++) {
         if (!gate_stripe_lock(at.stripe))
             return GATE_STORE_UNSURE;
-        gate_store_answer answer = gate_stripe_read(at.stripe, &at.wanted, how, &head, value, room);
+        gate_store_answer answer =
+            gate_stripe_read(at.stripe, &at.wanted, how, &head, copy.bytes, room);
         gate_stripe_unlock(at.stripe);
         if (answer != GATE_STORE_DONE)
             return answer;
-        if (head.length <= room)
-            return deliver(&at, p, &head, value, value != at_once, record);
-        room = head.length;
-        value = apr_palloc(p, room);
+        copy.len = gate_stripe_extent(&head, how);
+        if (copy.len <= room)
+            return is_as_written(&at, &head, how, &copy) ? deliver(&head, p, &copy, record)
+                                                         : find_damaged(at.stripe);
+        room = copy.len;
+        copy = (copied){.bytes = apr_palloc(p, room), .is_in_pool = true};
     }
     return GATE_STORE_UNSURE;
 }
@@ -127,6 +141,12 @@ static gate_store_answer get(gate_store *store, gate_store_kind kind, const gate
                              int64_t now, apr_pool_t *p, gate_record *record)
 {
     return read_value(store, kind, key, now, GATE_STRIPE_GET, p, record);
+}
+
+static gate_store_answer front(gate_store *store, gate_store_kind kind, const gate_store_key *key,
+                               int64_t now, apr_pool_t *p, gate_record *record)
+{
+    return read_value(store, kind, key, now, GATE_STRIPE_FRONT, p, record);
 }
 
 static gate_store_answer take(gate_store *store, gate_store_kind kind, const gate_store_key *key,
@@ -162,6 +182,7 @@ static gate_store_answer write_value(gate_store *store, gate_store_kind kind,
     gate_stripe_draft draft = {
         .verb = verb,
         .value = entry->value,
+        .front = entry->front,
         .expires = entry->expires,
         .idle = entry->idle,
         .if_version = if_version,
@@ -283,7 +304,7 @@ static apr_status_t open_store(apr_pool_t *p, const gate_segment *old,
 
     if (status != APR_SUCCESS)
         return status;
-    shm->store = (gate_store){get, look, put, add, replace, take, drop, each, latest};
+    shm->store = (gate_store){get, front, look, put, add, replace, take, drop, each, latest};
     *result = shm;
     return APR_SUCCESS;
 }

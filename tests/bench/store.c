@@ -80,7 +80,7 @@ static gate_shm *make(apr_pool_t *p, apr_size_t sessions, apr_size_t tokens, con
 static double write_at(gate_store *store, gate_store_kind kind, uint64_t from, uint64_t to,
                        int64_t now)
 {
-    gate_entry entry = {{content, LENGTH}, now + YEAR, 0};
+    gate_entry entry = {{content, LENGTH}, now + YEAR, 0, 0};
     double start = cpu();
 
     for (uint64_t n = from; n < to; n++) {
@@ -203,7 +203,7 @@ static void *visit(void *data)
 {
     crowd *c = data;
     uint64_t dice = atomic_fetch_add(&c->born, 1) + 1, calls = 0, unsure = 0;
-    gate_entry entry = {{content, LENGTH}, NOW + YEAR, 1800};
+    gate_entry entry = {{content, LENGTH}, NOW + YEAR, 1800, 0};
     gate_record record;
     apr_pool_t *p;
 

@@ -55,7 +55,7 @@ static void check_pack(apr_pool_t *p, gate_span input)
                        (texts[i].ptr && texts[i].len == sizeof number));
         }
         FUZZ_CHECK(count == 0 ||
-                   (gate_pack_first(input, &first) && gate_span_equal(first, texts[0])));
+                   (gate_pack_front(input, &first, 1) && gate_span_equal(first, texts[0])));
         FUZZ_CHECK(gate_span_equal(gate_pack_bytes(p, &pack),
                                    (gate_span){input.ptr ? input.ptr : "", input.len}));
     }

@@ -31,6 +31,19 @@ static void test_texts(void)
     ok(!gate_pack_read(pack_three(), (gate_span[4]){{NULL, 0}}, 4), "nor four");
 }
 
+static void test_front(void)
+{
+    const gate_span all = pack_three();
+    gate_span texts[3];
+    const size_t len = gate_pack_front(all, texts, 2);
+
+    ok(len == 4 + strlen("first") + 4, "two of them take so many bytes");
+    ok(gate_span_is(texts[0], "first") && texts[1].ptr && !texts[1].len, "and are the first two");
+    ok(gate_pack_front((gate_span){all.ptr, len}, texts, 2) == len, "which is all that is needed");
+    ok(!gate_pack_front((gate_span){all.ptr, len - 1}, texts, 2), "a byte less is too little");
+    ok(!gate_pack_front((gate_span){all.ptr, len}, texts, 3), "and for the third as well");
+}
+
 static void test_bytes(void)
 {
     const char bytes[] = "a\0b";
@@ -96,6 +109,7 @@ int main(void)
     apr_initialize();
     apr_pool_create(&p, NULL);
     test_texts();
+    test_front();
     test_bytes();
     test_numbers();
     test_damaged();

@@ -99,10 +99,18 @@ static void test_damaged(void)
     make(s, "t");
     file_good(world_clock() + 10);
     filed = fake_first(&the.store, GATE_STORE_TOKEN);
-    filed->record.value.len--;
+    ok(filed->front && filed->front < filed->record.value.len, "who it is stands in front");
+    filed->front--;
     is(find(s), "UNKNOWN", "a record that is damaged is none");
-    filed->record.value.len++;
+    the.store.fail_at = the.store.calls + 2;
+    is(find(s), "UNSURE", "where that is not the store's own doing");
+    filed->front++;
+    the.store.fail_at = 0;
     is(find(s), "GOOD", "when it is whole it is");
+    filed->record.value.len--;
+    is(find(s), "GOOD", "or as much of it as is needed");
+    s->needs = GATE_NEEDS_ACCESS_TOKEN;
+    is(find(s), "UNKNOWN", "and where tokens are, they are not");
 }
 
 static void test_bound(void)

@@ -2,6 +2,7 @@
  * Copyright The mod_oidc_gate authors */
 #include "gate/session.h"
 
+#include "gate/revoke.h"
 #include "identity.h"
 #include "world.h"
 
@@ -31,6 +32,19 @@ static const char *find_as(gate_settings *s)
     return gate_reason_name(gate_session_find(request_at("GET", "/", true), s, &the.gate, session));
 }
 
+/* The same, and its tokens. */
+static const char *find_tokens(gate_settings *s)
+{
+    const gate_request *q = request_at("GET", "/", true);
+    gate_session session;
+    gate_tokens tokens;
+    gate_reason reason = gate_session_find(q, s, &the.gate, &session);
+
+    if (reason == GATE_OK)
+        reason = gate_session_tokens(q, &the.gate, &session, &tokens);
+    return gate_reason_name(reason);
+}
+
 static bool holds(gate_span bytes, gate_span part)
 {
     for (size_t i = 0; i + part.len <= bytes.len; i++) {
@@ -53,7 +67,8 @@ static void test_round_trip(void)
     ok(strlen(browser_cookie(name)) == 43, "its cookie is 32 bytes");
     is(gate_reason_name(gate_session_find(q, s, &the.gate, &session)), "ok", "and finds it");
     is(text_of(gate_identity_subject(session.identity)), "the-subject", "with who it is");
-    is(gate_reason_name(gate_session_tokens(q, &session, &tokens)), "ok", "and the tokens");
+    is(gate_reason_name(gate_session_tokens(q, &the.gate, &session, &tokens)), "ok",
+       "and the tokens");
     is(text_of(tokens.access_token), "the-access-token", "as they were");
     ok(!tokens.id_token.ptr, "what was not there is not there");
     filed = fake_first(&the.store, GATE_STORE_SESSION);
@@ -169,21 +184,67 @@ static void test_damaged_record(void)
     create(s, NULL);
     filed = fake_first(&the.store, GATE_STORE_SESSION);
     len = filed->record.value.len;
+    ok(filed->front && filed->front < len, "who it is stands in front");
     for (size_t cut = 0; cut < len; cut++) {
         filed->record.value.len = cut;
-        found += !strcmp(find_as(s), "ok");
+        found += !strcmp(cut < filed->front ? find_as(s) : find_tokens(s), "ok");
     }
     ok(found == 0, "a record that was cut anywhere opens nothing");
+    the.store.fail_at = the.store.calls + 2;
+    filed->record.value.len = filed->front - 1;
+    is(find_as(s), "store_unavailable", "and the store is asked whether it is to blame");
+    the.store.fail_at = 0;
     filed->record.value.len = len;
     value = apr_pmemdup(the.pool, filed->record.value.ptr, len);
     filed->record.value.ptr = value;
-    for (size_t i = 4; i < 100; i++) {
+    for (size_t i = 4; i < len - 4; i++) { /* the last four: there is no mark */
         value[i] ^= 1;
-        found += !strcmp(find_as(s), "ok");
+        found += !strcmp(i < filed->front ? find_as(s) : find_tokens(s), "ok");
         value[i] ^= 1;
     }
     ok(found == 0, "nor does one with a changed bit");
     is(find_as(s), "ok", "it is good again when it is whole");
+}
+
+/* What others do between the two readings of a session: its front, and then the rest. */
+static void test_read_again(void)
+{
+    gate_settings *s = world_begin();
+    const gate_request *q = request_at("GET", "/", true);
+    const gate_tokens newer = {.access_token = GATE_SPAN("the-newer-one")};
+    const gate_ending ending = {.issuer = identity_issuer,
+                                .subject = gate_span_of(identity_subject)};
+    gate_entry entry = {.expires = WORLD_START + 3600};
+    gate_session session, other;
+    gate_span identity;
+    gate_tokens tokens;
+
+    create(s, NULL);
+    gate_session_find(q, s, &the.gate, &session);
+    ok(session.is_front, "where no token is needed, none is read");
+    other = session;
+    identity_encode(the.pool, "{\"email\":\"bob@example.com\"}", &identity);
+    gate_session_seal(q, &the.gate, &other, identity, &newer, &entry.value);
+    the.store.store.replace(&the.store.store, GATE_STORE_SESSION, &session.lock.filed_under, q->now,
+                            &entry, session.record.version, NULL);
+    other = session;
+    is(gate_reason_name(gate_session_tokens(q, &the.gate, &other, &tokens)), "ok",
+       "it was renewed meanwhile");
+    ok(holds(gate_identity_bytes(other.identity), GATE_SPAN("bob")) &&
+           gate_span_is(tokens.access_token, "the-newer-one") &&
+           other.record.version != session.record.version,
+       "then all is as it is now");
+    world_wait(1);
+    gate_revoke(q, &the.gate, &ending, NULL);
+    other = session;
+    is(gate_reason_name(gate_session_tokens(q, &the.gate, &other, &tokens)), "session_expired",
+       "it was renewed, and ended by its name");
+    s->needs = GATE_NEEDS_ACCESS_TOKEN;
+    is(find_as(s), "session_expired", "as it is for whoever comes now");
+    gate_session_end(q, &the.gate, &session);
+    is(gate_reason_name(gate_session_tokens(q, &the.gate, &session, &tokens)), "session_expired",
+       "it is gone");
+    ok(!session.record.value.ptr, "and for good");
 }
 
 static void test_times(void)
@@ -374,6 +435,7 @@ int main(void)
     test_foreign_realm();
     test_another_record();
     test_damaged_record();
+    test_read_again();
     test_times();
     test_clock_is_set();
     test_late_years();

@@ -60,7 +60,7 @@ static uint64_t write_edition(gate_store_kind kind, uint64_t n, uint64_t edition
 {
     static unsigned char value[4096];
     const gate_store_key key = key_of(n);
-    const gate_entry written = {{(const char *)value, len}, expires, 0};
+    const gate_entry written = {{(const char *)value, len}, expires, 0, 0};
     uint64_t given = 0;
 
     fill_value(value, len, n, edition);
@@ -225,7 +225,7 @@ static void furnish(const struct deed *deed)
     write_edition(GATE_STORE_SESSION, OTHERS + 1, 1, 50, NOW + HOUR);
     subject = key_of(deed->key);
     fill_value(content, deed->len, deed->key, 2);
-    entry = (gate_entry){{(const char *)content, deed->len}, NOW + HOUR, 0};
+    entry = (gate_entry){{(const char *)content, deed->len}, NOW + HOUR, 0, 0};
     if (deed->orphaned)
         leave_orphaned();
 }
@@ -451,7 +451,7 @@ static void change_own(worker *w)
     uint64_t there = look(w, k, &if_version);
     unsigned char value[1500];
     gate_store_key key = key_of(w->base + k);
-    gate_entry draft = {{(const char *)value, 16 + throw_dice(w) % 1480}, NOW + 1000 * HOUR, 0};
+    gate_entry draft = {{(const char *)value, 16 + throw_dice(w) % 1480}, NOW + 1000 * HOUR, 0, 0};
     gate_record found;
     gate_store_answer answer;
 
@@ -487,7 +487,7 @@ static void use_shared(worker *w)
     unsigned char value[4000];
     gate_store_kind kind = GATE_STORE_TOKEN + (gate_store_kind)(throw_dice(w) % 3);
     gate_store_key key = key_of(n);
-    gate_entry draft = {{(const char *)value, 16 + throw_dice(w) % 3980}, NOW + HOUR, 0};
+    gate_entry draft = {{(const char *)value, 16 + throw_dice(w) % 3980}, NOW + HOUR, 0, 0};
     gate_record found;
     gate_store_answer answer;
     double start = seconds();

@@ -60,7 +60,7 @@ static gate_shm *small(apr_pool_t *p)
 static gate_entry entry_of(uint64_t n, uint64_t edition, size_t len, int64_t expires, int32_t idle)
 {
     fill_value(bytes, len, n, edition);
-    return (gate_entry){{(const char *)bytes, len}, expires, idle};
+    return (gate_entry){{(const char *)bytes, len}, expires, idle, 0};
 }
 
 static gate_store_answer put(gate_shm *shm, gate_store_kind kind, uint64_t n, size_t len,
@@ -129,6 +129,10 @@ static gate_shm_usage usage_of(gate_shm *shm, gate_store_kind kind)
     gate_shm_usage_of(shm, kind, &usage);
     return usage;
 }
+
+static gate_shm *resize(apr_pool_t *p, gate_shm *old, apr_size_t sessions, apr_size_t tokens,
+                        const char *file, apr_status_t *status);
+static const gate_stripe *stripe_of(gate_shm *shm, gate_store_kind kind, uint64_t n);
 
 /* --- the verbs --- */
 
@@ -272,7 +276,7 @@ static void sizes(void)
     answered(put(shm, GATE_STORE_SESSION, 6, GATE_STORE_MAX_VALUE + 1, NOW, NOW + HOUR),
              GATE_STORE_FULL, "one byte more than the largest value is refused");
     ok(usage_of(shm, GATE_STORE_SESSION).refused[GATE_STORE_SESSION] == 1, "and counted");
-    gate_entry absent = {{NULL, 0}, NOW + HOUR, 0};
+    gate_entry absent = {{NULL, 0}, NOW + HOUR, 0, 0};
     gate_store_key key = key_of(9);
     ok(store->put(store, GATE_STORE_MARK, &key, NOW, &absent, NULL) == GATE_STORE_DONE &&
            store->get(store, GATE_STORE_MARK, &key, NOW, pool, &record) == GATE_STORE_DONE &&
@@ -358,6 +362,71 @@ static void looking_tells_all_but_the_value(void)
     answered(look(shm, GATE_STORE_SESSION, 1, NOW + 9), GATE_STORE_ABSENT,
              "what was dropped is gone");
     answered(look(shm, GATE_STORE_KINDS, 1, NOW), GATE_STORE_UNSURE, "there is no such kind");
+}
+
+/* Of a value of that length: how much is given of it, where so much stands in front. */
+static size_t given(gate_shm *shm, gate_store_kind kind, uint64_t n, size_t len, uint32_t of_it)
+{
+    gate_store *store = gate_shm_store(shm);
+    gate_store_key key = key_of(n);
+    gate_entry entry = entry_of(n, 1, len, NOW + HOUR, 60);
+    gate_record read, whole;
+
+    entry.front = of_it;
+    store->put(store, kind, &key, NOW, &entry, NULL);
+    if (store->front(store, kind, &key, NOW + 9, pool, &read) != GATE_STORE_DONE ||
+        store->get(store, kind, &key, NOW + 9, pool, &whole) != GATE_STORE_DONE ||
+        read.value.len > len || whole.value.len != len ||
+        memcmp(read.value.ptr, whole.value.ptr, read.value.len) != 0 ||
+        read.version != whole.version || read.seen != NOW + 9 || read.idle != 60)
+        return SIZE_MAX;
+    return read.value.len;
+}
+
+static void the_front_is_enough(void)
+{
+    gate_shm *shm = small(pool);
+    gate_store *store = gate_shm_store(shm);
+    gate_store_key key = key_of(1);
+    gate_record record;
+    apr_status_t status;
+
+    ok(given(shm, GATE_STORE_SESSION, 1, 3000, 1000) == 1000, "of a value its front can be read");
+    ok(given(shm, GATE_STORE_TOKEN, 2, 3000, 1) == 1, "were it a byte");
+    ok(given(shm, GATE_STORE_SESSION, 3, 20000, 9000) == 9000, "or more than is read at once");
+    ok(given(shm, GATE_STORE_SESSION, 4, 3000, 0) == 3000, "where there is none, all of it");
+    ok(given(shm, GATE_STORE_SESSION, 5, 3000, 3000) == 3000, "as where all of it is");
+    ok(given(shm, GATE_STORE_SESSION, 6, 3000, 4000) == 3000, "or would be");
+    ok(given(shm, GATE_STORE_SESSION, 7, 0, 5) == 0, "and of nothing nothing");
+    shm = resize(pool, shm, MIB, MIB, NULL, &status);
+    store = gate_shm_store(shm);
+    ok(store->front(store, GATE_STORE_SESSION, &key, NOW + 9, pool, &record) == GATE_STORE_DONE &&
+           record.value.len == 1000,
+       "a store of another size knows it too");
+    store->drop(store, GATE_STORE_SESSION, &key, NOW + 9);
+    answered(store->front(store, GATE_STORE_SESSION, &key, NOW + 9, pool, &record),
+             GATE_STORE_ABSENT, "what was dropped is gone");
+}
+
+/* Whoever reads the front sees for himself whether it is what he sealed. */
+static void damage_behind_the_front(void)
+{
+    gate_shm *shm = small(pool);
+    gate_store *store = gate_shm_store(shm);
+    const gate_stripe *stripe = stripe_of(shm, GATE_STORE_SESSION, 1);
+    gate_store_key key = key_of(1);
+    gate_record record;
+
+    given(shm, GATE_STORE_SESSION, 1, 1000, 300);
+    stripe->blocks[3].bytes[5] ^= 4;
+    answered(store->front(store, GATE_STORE_SESSION, &key, NOW, pool, &record), GATE_STORE_DONE,
+             "who reads the front does not see the rest");
+    answered(store->get(store, GATE_STORE_SESSION, &key, NOW, pool, &record), GATE_STORE_UNSURE,
+             "who reads all does");
+    given(shm, GATE_STORE_SESSION, 1, 1000, 300);
+    stripe->blocks->bytes[offsetof(gate_stripe_record, front)] ^= 4;
+    answered(store->front(store, GATE_STORE_SESSION, &key, NOW, pool, &record), GATE_STORE_UNSURE,
+             "how long it is belongs to what is checked");
 }
 
 static void what_was_gone_stays_gone(void)
@@ -632,7 +701,7 @@ static void *add_marks(void *data)
 {
     worker *w = data;
     gate_store *store = gate_shm_store(w->shm);
-    gate_entry entry = {GATE_SPAN("was used"), NOW + HOUR, 0};
+    gate_entry entry = {GATE_SPAN("was used"), NOW + HOUR, 0, 0};
 
     for (uint64_t n = 0; n < 500; n++) {
         gate_store_key key = key_of(n);
@@ -674,7 +743,7 @@ static void *count_up(void *data)
             break;
         memcpy(&number, record.value.ptr, sizeof(number));
         number++;
-        gate_entry entry = {{(const char *)&number, sizeof(number)}, NOW + HOUR, 0};
+        gate_entry entry = {{(const char *)&number, sizeof(number)}, NOW + HOUR, 0, 0};
         gate_store_answer answer =
             store->replace(store, GATE_STORE_SESSION, &key, NOW, &entry, record.version, NULL);
         w->done += answer == GATE_STORE_DONE;
@@ -701,7 +770,7 @@ static void *mix(void *data)
         gate_store_answer answer;
         fill_value(value, len, n, turn);
         gate_entry entry = {
-            {(const char *)value, len}, NOW + turn / 100 + (int64_t)(dice >> 50 & 15), 0};
+            {(const char *)value, len}, NOW + turn / 100 + (int64_t)(dice >> 50 & 15), 0, 0};
         if ((dice >> 60) < 5)
             answer = store->put(store, kind, &key, NOW + turn / 100, &entry, &version);
         else if ((dice >> 60) < 6)
@@ -725,7 +794,7 @@ static void threads(void)
     gate_store_key key = key_of(4711);
     worker workers[THREADS];
     uint64_t number = 0;
-    gate_entry zero = {{(const char *)&number, sizeof(number)}, NOW + HOUR, 0};
+    gate_entry zero = {{(const char *)&number, sizeof(number)}, NOW + HOUR, 0, 0};
     gate_record record;
 
     run(shm, add_marks, workers);
@@ -1471,6 +1540,8 @@ int main(void)
     sizes();
     times();
     looking_tells_all_but_the_value();
+    the_front_is_enough();
+    damage_behind_the_front();
     what_was_gone_stays_gone();
     strangers_push_out_nobody();
     marks_are_refused_not_forgotten();

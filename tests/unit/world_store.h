@@ -20,6 +20,7 @@ typedef struct fake_record {
     gate_store_kind kind;
     gate_store_key key;
     gate_record record;
+    uint32_t front;
 } fake_record;
 
 typedef struct fake_store {
@@ -81,6 +82,7 @@ static void fake_fill(fake_store *fake, fake_record *at, const gate_entry *entry
 {
     at->record.value =
         (gate_span){apr_pmemdup(fake->pool, entry->value.ptr, entry->value.len), entry->value.len};
+    at->front = entry->front;
     at->record.version = ++fake->versions;
     at->record.expires = entry->expires;
     if (entry->expires > fake->latest[at->kind])
@@ -123,6 +125,18 @@ static gate_store_answer fake_get(gate_store *store, gate_store_kind kind,
     if (fake_fails(fake) && !fake->fails_full)
         return GATE_STORE_UNSURE;
     return fake_read(fake_find(fake, kind, key, now), now, p, record);
+}
+
+static gate_store_answer fake_front(gate_store *store, gate_store_kind kind,
+                                    const gate_store_key *key, int64_t now, apr_pool_t *p,
+                                    gate_record *record)
+{
+    gate_store_answer answer = fake_get(store, kind, key, now, p, record);
+    const fake_record *at = fake_find((fake_store *)store, kind, key, now);
+
+    if (answer == GATE_STORE_DONE && at->front && at->front < record->value.len)
+        record->value = (gate_span){apr_pmemdup(p, record->value.ptr, at->front), at->front};
+    return answer;
 }
 
 static gate_store_answer fake_look(gate_store *store, gate_store_kind kind,
@@ -280,8 +294,8 @@ static void fake_store_begin(fake_store *fake, apr_pool_t *p)
 {
     memset(fake, 0, sizeof *fake);
     fake->pool = p;
-    fake->store = (gate_store){fake_get,  fake_look, fake_put,  fake_add,   fake_replace,
-                               fake_take, fake_drop, fake_each, fake_latest};
+    fake->store = (gate_store){fake_get,     fake_front, fake_look, fake_put,  fake_add,
+                               fake_replace, fake_take,  fake_drop, fake_each, fake_latest};
 }
 
 /* How many records of that kind are alive. */
