@@ -199,9 +199,9 @@ struct gate_site {
     bool takes_posts;                      /* some of them have answers posted to the callback */
     const gate_settings *const *resources; /* those of a path of their own (OIDCGateResource) */
     int resource_count;
-    /* The settings of that name, made again where this process has not met them yet; NULL where the
-     * configuration has no such. */
-    const gate_settings *(*find)(const gate_site *site, const char *name);
+    /* The settings of that name, made again where this process has not met them yet, and for p's
+     * request alone where no more are kept; NULL where the configuration has no such. */
+    const gate_settings *(*find)(const gate_site *site, apr_pool_t *p, const char *name);
 };
 
 /* All that a decision may look at. */

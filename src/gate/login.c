@@ -404,7 +404,7 @@ static gate_decision land(landing *l)
         .step_up = asked(l),
     };
 
-    l->s = l->site->find(l->site, gate_span_dup(l->q->pool, l->attempt->settings));
+    l->s = l->site->find(l->site, l->q->pool, gate_span_dup(l->q->pool, l->attempt->settings));
     if (!l->s || l->attempt->realm.len != GATE_DIGEST_BYTES ||
         memcmp(l->attempt->realm.ptr, l->s->realm.fingerprint.bytes, GATE_DIGEST_BYTES))
         return unknown(l, "the configuration has changed since this login was begun");

@@ -420,23 +420,15 @@ gate_dir *gate_dir_give(gate_dir *dir, gate_host *host)
     return gate_dir_merge(gate_configuration->pool, dir, own);
 }
 
-gate_dir *gate_dir_find(const int *ids, int count)
+gate_dir *gate_dir_find(apr_pool_t *p, const int *ids, int count)
 {
-    gate_registry *registry = gate_configuration;
     gate_dir *dir = NULL;
-    apr_pool_t *scratch;
 
-    apr_thread_mutex_lock(registry->mutex);
-    apr_pool_create(&scratch, registry->pool);
     for (int i = 0; i < count; i++) {
-        if (ids[i] < 0 || ids[i] >= registry->sections->nelts) {
-            dir = NULL;
-            break;
-        }
-        dir = dir ? keep(scratch, dir, section(ids[i])) : section(ids[i]);
+        if (ids[i] < 0 || ids[i] >= gate_configuration->sections->nelts)
+            return NULL;
+        dir = dir ? gate_dir_merge(p, dir, section(ids[i])) : section(ids[i]);
     }
-    apr_pool_destroy(scratch);
-    apr_thread_mutex_unlock(registry->mutex);
     return dir;
 }
 
@@ -511,6 +503,14 @@ static const gate_settings *decided_by(request_rec *r)
     return state && state->sections == r->per_dir_config ? state->settings : NULL;
 }
 
+/* Settings that are made for one request are known to all its parts, and outlive each of them. */
+static apr_pool_t *pool_of_whole(const request_rec *r)
+{
+    while (r->main)
+        r = r->main;
+    return r->pool;
+}
+
 const gate_settings *gate_config_settings(request_rec *r, const char **problem)
 {
     const gate_settings *settings = decided_by(r);
@@ -521,7 +521,7 @@ const gate_settings *gate_config_settings(request_rec *r, const char **problem)
         return settings;
     if (!is_ours(r))
         return NULL;
-    compiled = gate_dir_compiled(r->pool, stable_of(r));
+    compiled = gate_dir_compiled(pool_of_whole(r), stable_of(r));
     *problem = compiled->problem;
     return compiled->settings;
 }

@@ -232,8 +232,8 @@ gate_dir *gate_dir_give(gate_dir *dir, gate_host *host);
 gate_dir *gate_dir_merge(apr_pool_t *p, gate_dir *base, gate_dir *add);
 /* "0.3.7", in p: what the sections of a chain are called together. */
 const char *gate_chain_name(apr_pool_t *p, const int *ids, int count);
-/* The chain of these written sections. NULL: there is none of such an id, or no room for it. */
-gate_dir *gate_dir_find(const int *ids, int count);
+/* The chain of these written sections; NULL: there is none of such an id. p as above. */
+gate_dir *gate_dir_find(apr_pool_t *p, const int *ids, int count);
 /* What its sections say together. */
 void gate_dir_read(const gate_dir *dir, gate_directives *says);
 /* Fills in what is nowhere written; bits and places stay. */
@@ -279,7 +279,7 @@ bool gate_config_is_last_pass(void);
 /* Makes the host's site, once. NULL, or the problem. */
 const char *gate_host_make(gate_host *host);
 /* gate_site.find. */
-const gate_settings *gate_host_find(const gate_site *site, const char *name);
+const gate_settings *gate_host_find(const gate_site *site, apr_pool_t *p, const char *name);
 /* Notes settings that sign people in, one of each realm. False where there is no room for more. */
 bool gate_host_add(gate_host *host, const gate_settings *settings);
 /* Notes where a protected resource of the host says what it is. False as above. */

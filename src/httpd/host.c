@@ -153,15 +153,15 @@ static int read_name(const char *name, int *ids)
     return count;
 }
 
-const gate_settings *gate_host_find(const gate_site *site, const char *name)
+const gate_settings *gate_host_find(const gate_site *site, apr_pool_t *p, const char *name)
 {
     int ids[MAX_CHAIN];
     const int count = read_name(name, ids);
-    gate_dir *dir = gate_dir_find(ids, count);
+    gate_dir *dir = gate_dir_find(p, ids, count);
 
     if (!dir || !dir->host || &dir->host->site != site || !gate_dir_may_be_guarded(dir))
         return NULL;
-    return gate_dir_compiled(NULL, dir)->settings;
+    return gate_dir_compiled(p, dir)->settings;
 }
 
 /* Room for the host's settings of one kind, made where there is a first of them: most hosts have

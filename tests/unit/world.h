@@ -107,7 +107,7 @@ static bool world_may_ask(void *context, const char *name, apr_int64_t now, int 
 
 /* --- what is configured --- */
 
-static const gate_settings *world_find(const gate_site *site, const char *name)
+static const gate_settings *world_find(const gate_site *site, apr_pool_t *p, const char *name)
 {
     for (int i = 0; i < site->settings_count; i++) {
         if (!strcmp(site->settings[i]->name, name))
