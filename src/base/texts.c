@@ -29,15 +29,21 @@ static uint32_t sum_of(const gate_texts *texts, gate_span s)
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t sum = (uint64_t)(uintptr_t)texts->pool * odd ^ s.len, word;
     size_t at = 0;
-    for (; s.len - at >= sizeof word; at += sizeof word) {
+    for (; s.len - at > sizeof word; at += sizeof word) {
         memcpy(&word, s.ptr + at, sizeof word);
         sum = (sum ^ word) * odd;
         sum ^= sum >> 32;
     }
-    word = 0;
-    memcpy(&word, s.ptr + at, s.len - at);
+    /* The last eight, of which some may have been seen. */
+    if (s.len >= sizeof word) {
+        memcpy(&word, s.ptr + s.len - sizeof word, sizeof word);
+    } else {
+        word = 0;
+        memcpy(&word, s.ptr, s.len);
+    }
     sum = (sum ^ word) * odd;
-    return (uint32_t)(sum >> 32);
+    sum ^= sum >> 32;
+    return (uint32_t)(sum * odd >> 32);
 }
 
 static bool has(const gate_texts *texts, const struct gate_texts_slot *slot, gate_span s)

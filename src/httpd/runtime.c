@@ -87,14 +87,11 @@ static void pause_for(int milliseconds)
     gate_count_waited(milliseconds);
 }
 
-/* One name for all addresses together: no address reads like it. */
-#define ALL_ADDRESSES "*"
-
 static bool may_ask(void *context, const char *address, apr_int64_t now, int limit_address,
                     int limit_total)
 {
     return gate_limit_count(context, address, now, limit_address) &&
-           gate_limit_count(context, ALL_ADDRESSES, now, limit_total);
+           gate_limit_count(context, NULL, now, limit_total);
 }
 
 /* A number that was given to another process meanwhile only makes others wait as long as they would

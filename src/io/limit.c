@@ -12,6 +12,7 @@
  * the count in the lower. */
 struct gate_limit {
     gate_key key; /* where a name is counted is not for strangers to choose */
+    _Atomic uint64_t all;
     _Atomic uint64_t counters[GATE_LIMIT_COUNTERS];
 };
 
@@ -34,6 +35,8 @@ static _Atomic uint64_t *counter_of(gate_limit *limit, const char *name)
     gate_digest digest;
     uint32_t at = 0;
 
+    if (!name)
+        return &limit->all;
     if (gate_digest_of(&digest, parts, 2)) /* nobody ever sees it: it need not be an HMAC */
         memcpy(&at, digest.bytes, sizeof at);
     return &limit->counters[at % GATE_LIMIT_COUNTERS];
