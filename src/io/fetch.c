@@ -57,6 +57,8 @@ typedef struct handle {
     struct transfer *carries; /* what libcurl's callbacks are about */
     char message[CURL_ERROR_SIZE];
     char *kept_for; /* where it leads, and how */
+    CURLU *address; /* that it asked last, */
+    char *text;     /* which is this, as it was said; NULL: it has none yet */
     apr_time_t idle_since;
     curl_socket_t socket; /* of its connection; CURL_SOCKET_BAD: it has none */
     long keep_seconds; /* how long its connection may sit idle and still carry a question */
@@ -223,9 +225,7 @@ static const struct {
     {CURLOPT_NOSIGNAL, 1},
     {CURLOPT_QUICK_EXIT, 1}, /* a hanging name server does not hold a thread past its deadline */
     {CURLOPT_FOLLOWLOCATION, 0},
-    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
     {CURLOPT_NETRC, CURL_NETRC_IGNORED},
-    {CURLOPT_PATH_AS_IS, 1},
     {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
     {CURLOPT_HTTP09_ALLOWED, 0},
     {CURLOPT_SSL_VERIFYPEER, 1},
@@ -313,8 +313,10 @@ static void destroy(handle *h)
         return;
     if (h->curl)
         curl_easy_cleanup(h->curl);
+    curl_url_cleanup(h->address);
     free(h->buffer);
     gate_wipe_and_free(h->kept_for);
+    gate_wipe_and_free(h->text);
     free(h);
 }
 
@@ -421,13 +423,28 @@ static bool set_method(CURL *curl, const gate_question *question)
            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text) == CURLE_OK;
 }
 
+/* An address is taken apart once: mostly the next question goes where the last one went. No name of
+ * a user is in it, and its path stays as it is. */
+static bool set_address(handle *h, const char *url)
+{
+    if (h->text && strcmp(h->text, url) == 0)
+        return true;
+    gate_wipe_and_free(h->text);
+    h->text = strdup(url);
+    if (!h->address)
+        h->address = curl_url();
+    return h->text && h->address &&
+           curl_url_set(h->address, CURLUPART_URL, url, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) ==
+               CURLUE_OK &&
+           curl_easy_setopt(h->curl, CURLOPT_CURLU, h->address) == CURLE_OK;
+}
+
 /* The header of the proxy is for it alone: libcurl sends it with CONNECT, or where the proxy itself
  * is asked, and to no server. As a user and password of its own it would percent-decode them. */
 static bool prepare(transfer *t, struct curl_slist *headers, struct curl_slist *proxy_header)
 {
     CURL *curl = t->by->curl;
     return set_bounds(curl, t->limits) && set_method(curl, t->question) &&
-           curl_easy_setopt(curl, CURLOPT_URL, t->question->url) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PROXYHEADER, proxy_header->data ? proxy_header : NULL) ==
                CURLE_OK &&
@@ -571,6 +588,9 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
                         gate_base64_encode(p, gate_span_of(t->limits->proxy_credentials)), NULL);
     t->by->carries = t;
     t->by->message[0] = '\0';
+    *message = "no address that libcurl takes";
+    if (!set_address(t->by, t->question->url))
+        return GATE_IDP_UNREACHABLE;
     *message = "libcurl refused a setting";
     if (!prepare(t, headers, &proxy_header))
         return GATE_INTERNAL;

@@ -335,6 +335,28 @@ static void test_reuse(void)
     ok(connections() == before + 2, "a 404 leaves the connection as it is");
 }
 
+/* What a connection asked last is no more than that. */
+static void test_addresses(void)
+{
+    static const char *const paths[] = {
+        "/ok",         "/ok?a=b", "/ok",         "/a/../ok?x", "/ok?",      "/ok?a=%41&b=c+d%2f",
+        "/ok?a=b",     "/ok?a=",  "/ok/%2e%2e/", "/ok//x;y=z", "/ok?A=b",   "/ok",
+        "/ok?a=b&c=d", "/ok?a=b", "/OK",         "/./ok",      "/ok?a=%c3", "/",
+    };
+    renew_server();
+    gate_fetcher *fetcher = gate_fetcher_make(p);
+    const int before = connections();
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        for (int again = 0; again < 2; again++) {
+            const char *line = apr_pstrcat(p, "GET ", paths[i], " HTTP/1.1\r\n", NULL);
+            get(fetcher, paths[i]);
+            ok(strncmp(server.seen->last, line, strlen(line)) == 0, "%s is asked for%s", paths[i],
+               again ? " again" : "");
+        }
+    }
+    ok(connections() == before + 1, "all over one connection");
+}
+
 static void test_idle_limit(void)
 {
     renew_server();
@@ -779,6 +801,7 @@ int main(void)
     test_bad_answers();
     test_sizes();
     test_reuse();
+    test_addresses();
     test_idle_limit();
     test_closed_connections();
     test_answers_unasked_for();
