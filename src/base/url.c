@@ -336,14 +336,14 @@ bool gate_url_is_local(gate_span text)
 }
 
 /* Takes up to three bytes for one. What comes behind it. */
-static char *encode_to(char *out, gate_span s, bool plus_for_space)
+static char *encode_to(char *out, gate_span s)
 {
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < s.len; i++) {
         unsigned char c = (unsigned char)s.ptr[i];
         if (is_alnum((char)c) || c == '-' || c == '.' || c == '_' || c == '~') {
             *out++ = (char)c;
-        } else if (c == ' ' && plus_for_space) {
+        } else if (c == ' ') {
             *out++ = '+';
         } else {
             *out++ = '%';
@@ -354,24 +354,14 @@ static char *encode_to(char *out, gate_span s, bool plus_for_space)
     return out;
 }
 
-static const char *encode(apr_pool_t *p, gate_span s, bool plus_for_space)
+const char *gate_form_encode(apr_pool_t *p, gate_span s)
 {
     char *text = apr_palloc(p, s.len * 3 + 1);
-    *encode_to(text, s, plus_for_space) = '\0';
+    *encode_to(text, s) = '\0';
     return text;
 }
 
-const char *gate_percent_encode(apr_pool_t *p, gate_span s)
-{
-    return encode(p, s, false);
-}
-
-const char *gate_form_encode(apr_pool_t *p, gate_span s)
-{
-    return encode(p, s, true);
-}
-
-static bool decode(apr_pool_t *p, gate_span s, bool space_for_plus, gate_span *decoded)
+bool gate_form_decode(apr_pool_t *p, gate_span s, gate_span *decoded)
 {
     char *text = apr_palloc(p, s.len + 1);
     size_t len = 0;
@@ -383,7 +373,7 @@ static bool decode(apr_pool_t *p, gate_span s, bool space_for_plus, gate_span *d
                 return false;
             c = (char)byte;
             i += 2;
-        } else if (c == '+' && space_for_plus) {
+        } else if (c == '+') {
             c = ' ';
         }
         if (c == '\0')
@@ -393,16 +383,6 @@ static bool decode(apr_pool_t *p, gate_span s, bool space_for_plus, gate_span *d
     text[len] = '\0';
     *decoded = (gate_span){text, len};
     return true;
-}
-
-bool gate_percent_decode(apr_pool_t *p, gate_span s, gate_span *decoded)
-{
-    return decode(p, s, false, decoded);
-}
-
-bool gate_form_decode(apr_pool_t *p, gate_span s, gate_span *decoded)
-{
-    return decode(p, s, true, decoded);
 }
 
 gate_form *gate_form_make(apr_pool_t *p)
@@ -447,8 +427,8 @@ gate_reason gate_form_parse(apr_pool_t *p, gate_span text, int max_pairs, gate_f
         size_t len = length_until(piece, "=");
         gate_span name, value = skip(piece, len < piece.len ? len + 1 : len);
         if (read->pairs->nelts == max_pairs ||
-            !decode(p, (gate_span){piece.ptr, len}, true, &name) ||
-            !decode(p, value, true, &value) || find(read, name))
+            !gate_form_decode(p, (gate_span){piece.ptr, len}, &name) ||
+            !gate_form_decode(p, value, &value) || find(read, name))
             return GATE_MALFORMED_REQUEST;
         push(read, name, value);
     }
@@ -485,9 +465,9 @@ const char *gate_form_text(const gate_form *form)
     for (int i = 0; i < form->pairs->nelts; i++) {
         if (i)
             *out++ = '&';
-        out = encode_to(out, pairs[i].name, true);
+        out = encode_to(out, pairs[i].name);
         *out++ = '=';
-        out = encode_to(out, pairs[i].value, true);
+        out = encode_to(out, pairs[i].value);
     }
     *out = '\0';
     return text;

@@ -40,17 +40,11 @@ bool gate_url_is_within(const gate_url *url, gate_span host);
  * "/.//", "/a/..//", "/;/", lookalike characters ...) at its start. At most 4,096 bytes. */
 bool gate_url_is_local(gate_span text);
 
-/* Percent-encodes all but RFC 3986's unreserved characters. */
-const char *gate_percent_encode(apr_pool_t *p, gate_span s);
-
-/* As a form does: the same, but SP becomes '+'. RFC 6749 section 2.3.1 wants this for client
- * ids. */
+/* As a form does: all but RFC 3986's unreserved characters become %XX, and SP becomes '+'. RFC 6749
+ * section 2.3.1 wants this for client ids. */
 const char *gate_form_encode(apr_pool_t *p, gate_span s);
 
-/* Undoes %XX ('+' stays '+'). False for a broken escape or a NUL, encoded or not. */
-bool gate_percent_decode(apr_pool_t *p, gate_span s, gate_span *decoded);
-
-/* The same, as a form does: '+' becomes SP. */
+/* Undoes that. False for a broken escape or a NUL, encoded or not. */
 bool gate_form_decode(apr_pool_t *p, gate_span s, gate_span *decoded);
 
 /* Form pairs in the order in which they were written or added. */

@@ -34,7 +34,7 @@ static void check_local(apr_pool_t *p, gate_span text)
         FUZZ_CHECK(text.ptr[i] > 0x20 && text.ptr[i] < 0x7f && text.ptr[i] != '\\');
     const char *query = memchr(text.ptr, '?', text.len);
     gate_span path = {text.ptr, query ? (size_t)(query - text.ptr) : text.len};
-    for (int i = 0; i < 4 && gate_percent_decode(p, path, &decoded); i++) {
+    for (int i = 0; i < 4 && gate_form_decode(p, path, &decoded); i++) {
         FUZZ_CHECK(!gate_span_has_control(decoded));
         FUZZ_CHECK(decoded.len < 2 || (decoded.ptr[1] != '/' && decoded.ptr[1] != '\\'));
         FUZZ_CHECK(!gate_span_starts(decoded, "/.//") && !gate_span_starts(decoded, "/..//") &&
@@ -49,9 +49,9 @@ static void check_escapes(apr_pool_t *p, gate_span text)
 {
     gate_span back, decoded;
     bool plain = !text.len || !memchr(text.ptr, '\0', text.len);
-    FUZZ_CHECK(gate_percent_decode(p, gate_span_of(gate_percent_encode(p, text)), &back) == plain);
+    FUZZ_CHECK(gate_form_decode(p, gate_span_of(gate_form_encode(p, text)), &back) == plain);
     FUZZ_CHECK(!plain || gate_span_equal(back, text));
-    if (gate_percent_decode(p, text, &decoded))
+    if (gate_form_decode(p, text, &decoded))
         FUZZ_CHECK(decoded.len <= text.len && !memchr(decoded.ptr, '\0', decoded.len));
 }
 
