@@ -29,7 +29,7 @@ static const char *check_overheard(const cmd_parms *cmd)
 const char *gate_overhear_auth_type(cmd_parms *cmd, void *dir, const char *arguments)
 {
     const char *type = ap_getword_conf(cmd->pool, &arguments), *problem;
-    gate_line line = {.cmd = cmd, .pool = cmd->pool};
+    gate_config_line line = {.cmd = cmd, .pool = cmd->pool};
 
     if (gate_expr_is_mentioned(type)) /* whom it asks for depends on it */
         return "AuthType cannot depend on who somebody is: nobody is known before it is";
@@ -49,7 +49,7 @@ const char *gate_overhear_auth_type(cmd_parms *cmd, void *dir, const char *argum
 
 const char *gate_overhear_server_name(cmd_parms *cmd, void *dir, const char *arguments)
 {
-    gate_line line = {.cmd = cmd, .pool = cmd->pool};
+    gate_config_line line = {.cmd = cmd, .pool = cmd->pool};
 
     line.written = gate_dir_begin(cmd, dir);
     line.written->named = cmd->server;
@@ -60,7 +60,7 @@ const char *gate_overhear_server_name(cmd_parms *cmd, void *dir, const char *arg
 const char *gate_overhear_tls(cmd_parms *cmd, void *dir, const char *arguments)
 {
     const char *word = ap_getword_conf(cmd->pool, &arguments), *problem = check_overheard(cmd);
-    gate_line line = {.cmd = cmd, .pool = cmd->pool};
+    gate_config_line line = {.cmd = cmd, .pool = cmd->pool};
 
     if (problem)
         return problem;

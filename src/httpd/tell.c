@@ -40,7 +40,7 @@ bool gate_is_server_header(gate_span name)
     return begins_folded(name, GATE_SPAN("Proxy-"));
 }
 
-static const char *check_header(const gate_line *line, const char *name)
+static const char *check_header(const gate_config_line *line, const char *name)
 {
     if (!gate_is_token(name))
         return gate_complain(
@@ -57,7 +57,7 @@ static const char *check_header(const gate_line *line, const char *name)
 }
 
 /* All names that begin so: a family, and none with what the server itself needs in it. */
-static const char *check_family(const gate_line *line, const char *name)
+static const char *check_family(const gate_config_line *line, const char *name)
 {
     const gate_span prefix = {name, strlen(name) - 1};
 
@@ -73,7 +73,7 @@ static const char *check_family(const gate_line *line, const char *name)
                : NULL;
 }
 
-static const char *check_variable(const gate_line *line, const char *name)
+static const char *check_variable(const gate_config_line *line, const char *name)
 {
     bool is_fine = *name && !apr_isdigit(*name);
 
@@ -104,7 +104,7 @@ static gate_told *find(const apr_array_header_t *list, const char *name)
 }
 
 /* A line of its own counts more than a preset's, whichever comes first. */
-static const char *add(gate_line *line, const gate_slot *slot, const gate_told *told)
+static const char *add(gate_config_line *line, const gate_slot *slot, const gate_told *told)
 {
     apr_array_header_t *list = gate_line_list(line, slot, sizeof(gate_told));
     gate_told *there = find(list, told->name);
@@ -121,7 +121,7 @@ static const char *add(gate_line *line, const gate_slot *slot, const gate_told *
 }
 
 /* A text, and the options behind it. */
-static const char *compile(const gate_line *line, const char *const *words,
+static const char *compile(const gate_config_line *line, const char *const *words,
                            const gate_template **template)
 {
     const char *problem;
@@ -135,7 +135,7 @@ static const char *compile(const gate_line *line, const char *const *words,
     return problem;
 }
 
-static const char *add_line(gate_line *line, const gate_slot *slot)
+static const char *add_line(gate_config_line *line, const gate_slot *slot)
 {
     gate_told told = {.name = line->words[0]};
     const char *problem = compile(line, line->words + 1, &told.template);
@@ -145,17 +145,17 @@ static const char *add_line(gate_line *line, const gate_slot *slot)
 
 /* What one kind of told things differs in from the other. */
 typedef struct gate_telling {
-    const char *(*check)(const gate_line *line, const char *name);
+    const char *(*check)(const gate_config_line *line, const char *name);
     bool is_header; /* strangers can send it */
 } gate_telling;
 
-static void note(const gate_line *line, const gate_telling *kind, const char *name)
+static void note(const gate_config_line *line, const gate_telling *kind, const char *name)
 {
     if (kind->is_header)
         gate_told_note(line->pool, name);
 }
 
-static const char *add_row(gate_line *line, const gate_slot *slot, const gate_telling *kind,
+static const char *add_row(gate_config_line *line, const gate_slot *slot, const gate_telling *kind,
                            const gate_preset_row *row)
 {
     const char *const words[] = {row->template, NULL};
@@ -172,7 +172,8 @@ static const char *add_row(gate_line *line, const gate_slot *slot, const gate_te
     return problem ? gate_complain(line, row->name, "%s", problem) : add(line, slot, &told);
 }
 
-static const char *add_preset(gate_line *line, const gate_slot *slot, const gate_telling *kind)
+static const char *add_preset(gate_config_line *line, const gate_slot *slot,
+                              const gate_telling *kind)
 {
     const char *name = line->words[1], *problem = NULL;
     const gate_preset_row *row = gate_preset_next(name, NULL);
@@ -186,7 +187,8 @@ static const char *add_preset(gate_line *line, const gate_slot *slot, const gate
 }
 
 /* Not told, and nobody else's to say. */
-static const char *add_silence(gate_line *line, const gate_slot *slot, const gate_telling *kind)
+static const char *add_silence(gate_config_line *line, const gate_slot *slot,
+                               const gate_telling *kind)
 {
     const gate_told told = {.name = line->words[1]};
     const bool is_family = kind->is_header && strchr(told.name, '*');
@@ -198,7 +200,7 @@ static const char *add_silence(gate_line *line, const gate_slot *slot, const gat
     return add(line, slot, &told);
 }
 
-static const char *tell(gate_line *line, const gate_slot *slot, const gate_telling *kind)
+static const char *tell(gate_config_line *line, const gate_slot *slot, const gate_telling *kind)
 {
     const char *name = line->words[0], *problem;
     const bool is_preset = !strcasecmp(name, "preset");
@@ -216,12 +218,12 @@ static const char *tell(gate_line *line, const gate_slot *slot, const gate_telli
     return problem;
 }
 
-const char *gate_tell_header(gate_line *line, const gate_slot *slot)
+const char *gate_tell_header(gate_config_line *line, const gate_slot *slot)
 {
     return tell(line, slot, &(const gate_telling){check_header, true});
 }
 
-const char *gate_tell_variable(gate_line *line, const gate_slot *slot)
+const char *gate_tell_variable(gate_config_line *line, const gate_slot *slot)
 {
     return tell(line, slot, &(const gate_telling){check_variable, false});
 }

@@ -2,20 +2,10 @@
  * Copyright The mod_oidc_gate authors */
 #include "httpd/values.h"
 
-#include <stdlib.h>
-
-#include <apr_file_io.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
-#include <apr_thread_proc.h>
 
 #include "base/quantity.h"
-#include "base/vault.h"
-#include "jose/jwks.h"
-
-#define MAX_SECRET_BYTES 4096
-#define MIN_KEY_BYTES    32
-#define MAX_KEY_BYTES    64 /* what gate_key_derive takes */
 
 /* An address may have a password before its host, which is nobody's who reads what is wrong with
  * it.
@@ -29,7 +19,7 @@ static const char *without_password(apr_pool_t *p, const char *word)
               : word;
 }
 
-const char *gate_complain(const gate_line *line, const char *word, const char *format, ...)
+const char *gate_complain(const gate_config_line *line, const char *word, const char *format, ...)
 {
     va_list arguments;
     const char *text;
@@ -41,39 +31,39 @@ const char *gate_complain(const gate_line *line, const char *word, const char *f
                        word ? without_password(line->pool, word) : "", ": ", text, NULL);
 }
 
-void gate_line_set(gate_line *line, gate_field field)
+void gate_line_set(gate_config_line *line, gate_field field)
 {
     line->written->set |= (apr_uint64_t)1 << field;
     line->written->where[field] = line->cmd->directive;
 }
 
-static bool is_set(const gate_line *line, const gate_slot *slot)
+static bool is_set(const gate_config_line *line, const gate_slot *slot)
 {
     return line->written->set >> slot->field & 1;
 }
 
-static void *place(const gate_line *line, const gate_slot *slot)
+void *gate_line_place(const gate_config_line *line, const gate_slot *slot)
 {
     return (char *)line->written + slot->offset;
 }
 
-static const char *set_text(gate_line *line, const gate_slot *slot, const char *text)
+const char *gate_line_set_text(gate_config_line *line, const gate_slot *slot, const char *text)
 {
-    *(const char **)place(line, slot) = text;
+    *(const char **)gate_line_place(line, slot) = text;
     gate_line_set(line, slot->field);
     return NULL;
 }
 
-static const char *set_number(gate_line *line, const gate_slot *slot, int number)
+static const char *set_number(gate_config_line *line, const gate_slot *slot, int number)
 {
-    *(int *)place(line, slot) = number;
+    *(int *)gate_line_place(line, slot) = number;
     gate_line_set(line, slot->field);
     return NULL;
 }
 
-apr_array_header_t *gate_line_list(gate_line *line, const gate_slot *slot, int size)
+apr_array_header_t *gate_line_list(gate_config_line *line, const gate_slot *slot, int size)
 {
-    apr_array_header_t **list = place(line, slot);
+    apr_array_header_t **list = gate_line_place(line, slot);
 
     if (!is_set(line, slot))
         *list = apr_array_make(line->pool, 4, size);
@@ -81,7 +71,7 @@ apr_array_header_t *gate_line_list(gate_line *line, const gate_slot *slot, int s
     return *list;
 }
 
-static void add_word(gate_line *line, const gate_slot *slot, const char *word)
+static void add_word(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     APR_ARRAY_PUSH(gate_line_list(line, slot, sizeof(const char *)), const char *) = word;
 }
@@ -97,15 +87,15 @@ static bool is_token(const char *text, const char *others)
 
 /* --- text --- */
 
-const char *gate_read_text(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_text(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     if (!*word || gate_span_has_control(gate_span_of(word)))
         return gate_complain(line, NULL,
                              "an empty value, or one with a line break in it, cannot be meant");
-    return set_text(line, slot, word);
+    return gate_line_set_text(line, slot, word);
 }
 
-const char *gate_read_issuer(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_issuer(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     gate_url url;
 
@@ -118,10 +108,10 @@ const char *gate_read_issuer(gate_line *line, const gate_slot *slot, const char 
         return gate_complain(
             line, word, "leave out /.well-known and what follows: the issuer is %s",
             apr_pstrmemdup(line->pool, word, (apr_size_t)(strstr(word, "/.well-known/") - word)));
-    return set_text(line, slot, word);
+    return gate_line_set_text(line, slot, word);
 }
 
-const char *gate_read_origin(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_origin(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     gate_url url;
 
@@ -130,10 +120,10 @@ const char *gate_read_origin(gate_line *line, const gate_slot *slot, const char 
             line, word,
             "this takes scheme, host and port alone, as browsers see them, such as "
             "https://www.example.com; a path is OIDCGatePath's");
-    return set_text(line, slot, gate_url_origin(line->pool, &url));
+    return gate_line_set_text(line, slot, gate_url_origin(line->pool, &url));
 }
 
-const char *gate_read_path(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_path(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     const size_t len = strlen(word);
 
@@ -143,12 +133,12 @@ const char *gate_read_path(gate_line *line, const gate_slot *slot, const char *w
             line, word,
             "a path begins with '/', does not end with one, and has letters, digits, '-', '_', "
             "'.' and '~' between, and no '..', such as /oidc-gate");
-    return set_text(line, slot, word);
+    return gate_line_set_text(line, slot, word);
 }
 
-const char *gate_read_proxy(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_proxy(gate_config_line *line, const gate_slot *slot, const char *word)
 {
-    gate_proxy *proxy = place(line, slot);
+    gate_proxy *proxy = gate_line_place(line, slot);
     gate_url url;
 
     if (strcasecmp(word, "none") != 0 &&
@@ -163,338 +153,54 @@ const char *gate_read_proxy(gate_line *line, const gate_slot *slot, const char *
 }
 
 /* Whether the proxy stands before it in this section: elsewhere it may be another one. */
-static bool has_proxy(const gate_line *line, const gate_slot *slot)
+static bool has_proxy(const gate_config_line *line, const gate_slot *slot)
 {
-    return is_set(line, slot) && ((const gate_proxy *)place(line, slot))->url;
+    return is_set(line, slot) && ((const gate_proxy *)gate_line_place(line, slot))->url;
 }
 
-const char *gate_read_no_proxy(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_no_proxy(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     if (!has_proxy(line, slot))
         return gate_complain(line, word, "this belongs to a proxy=, and stands behind it");
     if (!is_token(word, ".-_:,/[]"))
         return gate_complain(line, word,
                              "say hosts and domains, such as no-proxy=localhost,.example.com");
-    ((gate_proxy *)place(line, slot))->exceptions = word;
+    ((gate_proxy *)gate_line_place(line, slot))->exceptions = word;
     return NULL;
 }
 
-const char *gate_read_cookie(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_cookie(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     if (!gate_is_token(word))
         return gate_complain(line, word, "a cookie's name is made of letters, digits, '-' and '_'");
-    return set_text(line, slot, word);
+    return gate_line_set_text(line, slot, word);
 }
 
-/* --- files and secrets --- */
+/* --- secrets --- */
 
-static const char *open_file(const gate_line *line, const char *word, apr_file_t **file)
+const char *gate_read_secret(gate_config_line *line, const gate_slot *slot, const char *word)
 {
-    const char *path = ap_server_root_relative(line->pool, word);
-    apr_status_t rv;
+    const char *secret, *problem = gate_secret_named(line, word, &secret);
 
-    if (!path)
-        return gate_complain(line, word, "this is no name of a file");
-    rv = apr_file_open(file, path, APR_READ | APR_BINARY, 0, line->pool);
-    if (rv != APR_SUCCESS) {
-        char why[120];
-
-        return gate_complain(line, word, "%s cannot be read: %s", path,
-                             apr_strerror(rv, why, sizeof why));
-    }
-    return NULL;
-}
-
-const char *gate_read_file(gate_line *line, const gate_slot *slot, const char *word)
-{
-    apr_file_t *file = NULL;
-    const char *problem = open_file(line, word, &file);
-
-    if (problem)
-        return problem;
-    apr_file_close(file);
-    return set_text(line, slot, ap_server_root_relative(line->pool, word));
-}
-
-/* The keys are no secret, but whoever writes them makes tokens. */
-static const char *check_keys(const gate_line *line, const char *path, apr_file_t *file,
-                              const char **text)
-{
-    char *bytes = apr_palloc(line->pool, GATE_JWKS_MAX_BYTES + 1);
-    const gate_jwks *keys;
-    apr_finfo_t info;
-    apr_size_t len = 0;
-
-    if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file) != APR_SUCCESS ||
-        info.filetype != APR_REG)
-        return gate_complain(line, path, "this is no plain file");
-    if (info.protection & APR_FPROT_WWRITE)
-        return gate_complain(line, path,
-                             "others can write this file, and so make tokens; say chmod o-w to it");
-    if (apr_file_read_full(file, bytes, GATE_JWKS_MAX_BYTES + 1, &len) != APR_EOF)
-        return gate_complain(line, path, "no key set is larger than %d bytes", GATE_JWKS_MAX_BYTES);
-    keys = gate_jwks_read(line->pool, (gate_span){bytes, len});
-    if (!keys || !keys->count)
-        return gate_complain(line, path,
-                             "this file is to hold a JSON Web Key Set (RFC 7517 section 5) with a "
-                             "public key in it that can check signatures");
-    bytes[len] = '\0';
-    *text = bytes;
-    return NULL;
-}
-
-const char *gate_read_key_set(gate_line *line, const char *path, const char **text)
-{
-    apr_file_t *file = NULL;
-    const char *problem = open_file(line, path, &file);
-
-    if (problem)
-        return problem;
-    problem = check_keys(line, path, file, text);
-    apr_file_close(file);
-    return problem;
-}
-
-/* Looks at the open file and not at its name: what is checked is what is read. */
-static const char *check_privacy(const gate_line *line, const char *word, apr_file_t *file,
-                                 bool is_secret)
-{
-    const apr_fileperms_t others = APR_FPROT_WWRITE | (is_secret ? APR_FPROT_WREAD : 0);
-    apr_finfo_t info;
-
-    if (apr_file_info_get(&info, APR_FINFO_PROT | APR_FINFO_TYPE, file) != APR_SUCCESS)
-        return gate_complain(line, word, "its permissions cannot be read");
-    if (info.filetype != APR_REG)
-        return gate_complain(line, word, "this is no plain file");
-    if (info.protection & others)
-        return gate_complain(
-            line, word,
-            "others can read or write this file, and so know the secret or set it; say chmod o-rw "
-            "to it, and make a new secret");
-    return NULL;
-}
-
-/* What the open file holds, into the MAX_SECRET_BYTES + 1 of bytes. */
-static const char *read_bytes(const gate_line *line, const char *word, apr_file_t *file,
-                              char *bytes, apr_size_t *len)
-{
-    return apr_file_read_full(file, bytes, MAX_SECRET_BYTES + 1, len) == APR_EOF
-               ? NULL
-               : gate_complain(line, word, "no secret is longer than %d bytes", MAX_SECRET_BYTES);
-}
-
-/* Where no core dump has it. */
-static const char *keep(const gate_line *line, gate_span bytes, const char **secret)
-{
-    *secret = gate_vault_keep(line->pool, bytes);
-    return *secret ? NULL : gate_complain(line, NULL, "there is no memory for the secret");
-}
-
-/* What the file holds, without the line end behind it. */
-static const char *read_secret_file(const gate_line *line, const char *word, const char **secret)
-{
-    char bytes[MAX_SECRET_BYTES + 1];
-    apr_size_t len = 0;
-    apr_file_t *file = NULL;
-    const char *problem = open_file(line, word, &file);
-
-    if (problem)
-        return problem;
-    problem = check_privacy(line, word, file, true);
-    if (!problem)
-        problem = read_bytes(line, word, file, bytes, &len);
-    apr_file_close(file);
-    if (!problem) {
-        if (len && bytes[len - 1] == '\n')
-            len--;
-        if (len && bytes[len - 1] == '\r')
-            len--;
-        if (!len || gate_span_has_control((gate_span){bytes, len}))
-            problem =
-                gate_complain(line, word, "this file is to hold one line, which is the secret");
-        else
-            problem = keep(line, (gate_span){bytes, len}, secret);
-    }
-    gate_wipe(bytes, sizeof bytes);
-    return problem;
-}
-
-/* What the program prints, up to the end of the first line, into the MAX_SECRET_BYTES + 1 of bytes;
- * it is heard out, so that it does not fail because nobody listens. */
-static apr_size_t hear(apr_file_t *out, char *bytes)
-{
-    char rest[512];
-    apr_size_t len = 0, more = sizeof rest;
-    const char *end;
-
-    apr_file_read_full(out, bytes, MAX_SECRET_BYTES + 1, &len);
-    while (apr_file_read(out, rest, &more) == APR_SUCCESS)
-        more = sizeof rest;
-    gate_wipe(rest, sizeof rest);
-    end = memchr(bytes, '\n', len);
-    if (end)
-        len = (apr_size_t)(end - bytes);
-    return len && bytes[len - 1] == '\r' ? len - 1 : len;
-}
-
-/* Runs a program; *ended_with is its exit status, or the negative number of the signal that ended
- * it. */
-static apr_status_t run(apr_pool_t *p, char *const *words, char *bytes, apr_size_t *len,
-                        int *ended_with)
-{
-    apr_procattr_t *attributes;
-    apr_proc_t process;
-    apr_exit_why_e why;
-    apr_status_t status = apr_procattr_create(&attributes, p);
-
-    if (status == APR_SUCCESS)
-        status = apr_procattr_io_set(attributes, APR_NO_PIPE, APR_FULL_BLOCK, APR_NO_PIPE);
-    if (status == APR_SUCCESS)
-        status = apr_procattr_cmdtype_set(attributes, APR_PROGRAM);
-    if (status == APR_SUCCESS)
-        status = apr_procattr_error_check_set(attributes, 1);
-    if (status == APR_SUCCESS)
-        status =
-            apr_proc_create(&process, words[0], (const char *const *)words, NULL, attributes, p);
-    if (status != APR_SUCCESS)
-        return status;
-    *len = hear(process.out, bytes);
-    apr_file_close(process.out);
-    if (!APR_STATUS_IS_CHILD_DONE(apr_proc_wait(&process, ended_with, &why, APR_WAIT)))
-        return APR_EGENERAL;
-    if (!APR_PROC_CHECK_EXIT(why))
-        *ended_with = -*ended_with;
-    return APR_SUCCESS;
-}
-
-static const char *read_command(const gate_line *line, const char *command, const char **secret)
-{
-    char bytes[MAX_SECRET_BYTES + 1];
-    char **words;
-    apr_size_t len = 0;
-    int ended_with = 0;
-    apr_status_t status;
-    const char *problem = NULL;
-
-    if (apr_tokenize_to_argv(command, &words, line->pool) != APR_SUCCESS || !words[0])
-        return gate_complain(line, NULL, "exec: takes a command, in quotes where it has arguments");
-    status = run(line->pool, words, bytes, &len, &ended_with);
-    if (status != APR_SUCCESS)
-        problem = gate_complain(line, NULL, "%s cannot be run: %pm", words[0], &status);
-    else if (ended_with)
-        problem = gate_complain(line, NULL,
-                                "%s failed with %s %d, so what it printed is no secret; run it by "
-                                "hand, as the user who starts the server",
-                                words[0], ended_with < 0 ? "signal" : "exit status",
-                                ended_with < 0 ? -ended_with : ended_with);
-    else if (len > MAX_SECRET_BYTES)
-        problem = gate_complain(line, NULL, "no secret is longer than %d bytes", MAX_SECRET_BYTES);
-    else if (!len)
-        problem =
-            gate_complain(line, NULL, "%s printed nothing that could be the secret", words[0]);
-    else
-        problem = keep(line, (gate_span){bytes, len}, secret);
-    gate_wipe(bytes, sizeof bytes);
-    return problem;
-}
-
-/* The secret that a word names; or the word itself. */
-static const char *read_reference(const gate_line *line, const char *word, const char **text)
-{
-    const char *secret = word, *problem = NULL, *named = NULL;
-
-    if (!strncasecmp(word, "file:", 5))
-        problem = read_secret_file(line, word + 5, &secret);
-    else if (!strncasecmp(word, "exec:", 5))
-        problem = read_command(line, word + 5, &secret);
-    else if (!strncasecmp(word, "env:", 4))
-        problem = (named = getenv(word + 4))
-                      ? keep(line, gate_span_of(named), &secret)
-                      : gate_complain(line, word,
-                                      "there is no such variable where the server is started");
-    if (!problem && (!secret || !*secret || gate_span_has_control(gate_span_of(secret))))
-        problem =
-            gate_complain(line, NULL, "the secret is empty, or has a control character in it");
-    if (!problem)
-        *text = secret;
-    return problem;
-}
-
-const char *gate_read_secret(gate_line *line, const gate_slot *slot, const char *word)
-{
-    const char *secret, *problem = read_reference(line, word, &secret);
-
-    return problem ? problem : set_text(line, slot, secret);
+    return problem ? problem : gate_line_set_text(line, slot, secret);
 }
 
 /* RFC 7617 section 2: the user ends at the first colon. */
-const char *gate_read_proxy_auth(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_proxy_auth(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     const char *secret, *problem;
 
     if (!has_proxy(line, slot))
         return gate_complain(line, NULL, "proxy-auth= belongs to a proxy=, and stands behind it");
-    problem = read_reference(line, word, &secret);
+    problem = gate_secret_named(line, word, &secret);
     if (problem)
         return problem;
     if (secret == word || !strchr(secret, ':'))
         return gate_complain(line, NULL,
                              "proxy-auth= is file:PATH, env:NAME or exec:COMMAND, where "
                              "user:password is");
-    ((gate_proxy *)place(line, slot))->credentials = secret;
+    ((gate_proxy *)gate_line_place(line, slot))->credentials = secret;
     return NULL;
-}
-
-const char *gate_read_key_file(gate_line *line, const gate_slot *slot, const char *word)
-{
-    gate_secret_keys *keys = place(line, slot);
-    const char *key = "", *problem;
-
-    if (strncasecmp(word, "file:", 5))
-        return gate_complain(line, NULL, "a key is given as file:PATH, never by itself");
-    problem = read_secret_file(line, word + 5, &key);
-    if (problem)
-        return problem;
-    if (strlen(key) < MIN_KEY_BYTES || strlen(key) > MAX_KEY_BYTES)
-        return gate_complain(
-            line, word,
-            "a key has %d to %d characters, and must not be guessed; make one with openssl rand "
-            "-hex 32",
-            MIN_KEY_BYTES, MAX_KEY_BYTES);
-    if (word == line->words[0])
-        *keys = (gate_secret_keys){.current = key};
-    else
-        keys->old = key;
-    gate_line_set(line, slot->field);
-    return NULL;
-}
-
-/* A public key is no secret, but who sets it makes what is signed. */
-const char *gate_read_signer(gate_line *line, const gate_slot *slot, const char *word)
-{
-    const gate_signer **place_of_it = place(line, slot);
-    char bytes[MAX_SECRET_BYTES + 1];
-    const char *why;
-    apr_size_t len = 0;
-    apr_file_t *file = NULL;
-    const char *problem = open_file(line, word, &file);
-
-    if (problem)
-        return problem;
-    problem = read_bytes(line, word, file, bytes, &len);
-    if (!problem) {
-        *place_of_it = gate_signer_read(line->pool, (gate_span){bytes, len}, &why);
-        problem = *place_of_it
-                      ? check_privacy(line, word, file, (*place_of_it)->can_sign)
-                      : gate_complain(line, word,
-                                      "%s; make one with openssl ecparam -name prime256v1 -genkey "
-                                      "-noout",
-                                      why);
-    }
-    apr_file_close(file);
-    gate_wipe(bytes, sizeof bytes);
-    gate_line_set(line, slot->field);
-    return problem;
 }
 
 /* --- numbers --- */
@@ -514,7 +220,7 @@ static const char *duration_text(apr_pool_t *p, apr_uint64_t seconds)
     return apr_psprintf(p, "%" APR_UINT64_T_FMT "s", seconds);
 }
 
-const char *gate_read_duration(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_duration(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     apr_uint64_t seconds;
 
@@ -527,7 +233,7 @@ const char *gate_read_duration(gate_line *line, const gate_slot *slot, const cha
     return set_number(line, slot, (int)seconds);
 }
 
-const char *gate_read_count(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_count(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     apr_uint64_t count;
 
@@ -548,7 +254,7 @@ static const char *size_text(apr_pool_t *p, apr_uint64_t bytes)
     return apr_psprintf(p, "%" APR_UINT64_T_FMT "%c", bytes, letter);
 }
 
-static const char *read_size(const gate_line *line, const gate_slot *slot, const char *word,
+static const char *read_size(const gate_config_line *line, const gate_slot *slot, const char *word,
                              const char *text, apr_size_t *size)
 {
     apr_uint64_t bytes;
@@ -562,9 +268,9 @@ static const char *read_size(const gate_line *line, const gate_slot *slot, const
     return NULL;
 }
 
-const char *gate_read_size(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_size(gate_config_line *line, const gate_slot *slot, const char *word)
 {
-    const char *problem = read_size(line, slot, word, word, place(line, slot));
+    const char *problem = read_size(line, slot, word, word, gate_line_place(line, slot));
 
     if (!problem)
         gate_line_set(line, slot->field);
@@ -582,7 +288,7 @@ static const char *all_choices(apr_pool_t *p, const gate_choice *choices)
     return text;
 }
 
-static const char *choose(const gate_line *line, const gate_slot *slot, const char *word,
+static const char *choose(const gate_config_line *line, const gate_slot *slot, const char *word,
                           int *value)
 {
     for (const gate_choice *choice = slot->choices; choice->name; choice++) {
@@ -594,7 +300,7 @@ static const char *choose(const gate_line *line, const gate_slot *slot, const ch
     return gate_complain(line, word, "say %s", all_choices(line->pool, slot->choices));
 }
 
-const char *gate_read_choice(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_choice(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     int value;
     const char *problem = choose(line, slot, word, &value);
@@ -602,7 +308,7 @@ const char *gate_read_choice(gate_line *line, const gate_slot *slot, const char 
     return problem ? problem : set_number(line, slot, value);
 }
 
-const char *gate_read_flag(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_flag(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     static const gate_choice flags[] = {{"On", 1}, {"Off", 0}, {NULL, 0}};
     gate_slot flag = *slot;
@@ -611,16 +317,16 @@ const char *gate_read_flag(gate_line *line, const gate_slot *slot, const char *w
     return gate_read_choice(line, &flag, word);
 }
 
-static const char *add_bits(gate_line *line, const gate_slot *slot, unsigned bits)
+static const char *add_bits(gate_config_line *line, const gate_slot *slot, unsigned bits)
 {
-    unsigned *all = place(line, slot);
+    unsigned *all = gate_line_place(line, slot);
 
     *all = bits | (is_set(line, slot) ? *all : 0);
     gate_line_set(line, slot->field);
     return NULL;
 }
 
-const char *gate_read_bit(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_bit(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     int value = 0;
     const char *problem = choose(line, slot, word, &value);
@@ -637,7 +343,7 @@ static const char *all_algorithms(apr_pool_t *p)
     return text;
 }
 
-const char *gate_read_algorithm(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_algorithm(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     gate_alg alg;
 
@@ -653,9 +359,9 @@ const char *gate_read_algorithm(gate_line *line, const gate_slot *slot, const ch
 
 /* --- lists --- */
 
-const char *gate_read_audience(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_audience(gate_config_line *line, const gate_slot *slot, const char *word)
 {
-    const apr_array_header_t *list = *(apr_array_header_t **)place(line, slot);
+    const apr_array_header_t *list = *(apr_array_header_t **)gate_line_place(line, slot);
     const bool any = !strcasecmp(word, "any");
 
     if (!*word)
@@ -678,7 +384,7 @@ static bool is_scope_token(const char *word)
     return *word;
 }
 
-const char *gate_read_scope(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_scope(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     const char *rest = word;
 
@@ -696,9 +402,9 @@ const char *gate_read_scope(gate_line *line, const gate_slot *slot, const char *
     return NULL;
 }
 
-const char *gate_read_source(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_source(gate_config_line *line, const gate_slot *slot, const char *word)
 {
-    const apr_array_header_t *list = *(apr_array_header_t **)place(line, slot);
+    const apr_array_header_t *list = *(apr_array_header_t **)gate_line_place(line, slot);
     gate_source source;
 
     if (!gate_source_find(word, &source))
@@ -711,7 +417,7 @@ const char *gate_read_source(gate_line *line, const gate_slot *slot, const char 
     return NULL;
 }
 
-const char *gate_read_claim(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_claim(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     gate_claim_name name;
 
@@ -722,9 +428,10 @@ const char *gate_read_claim(gate_line *line, const gate_slot *slot, const char *
     return NULL;
 }
 
-const char *gate_read_asserted_claim(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_asserted_claim(gate_config_line *line, const gate_slot *slot,
+                                     const char *word)
 {
-    apr_array_header_t **list = place(line, slot);
+    apr_array_header_t **list = gate_line_place(line, slot);
     const gate_span text = gate_span_of(apr_pstrdup(line->pool, word));
     gate_claim_name name;
 
@@ -743,7 +450,7 @@ const char *gate_read_asserted_claim(gate_line *line, const gate_slot *slot, con
 }
 
 /* A top-level domain belongs to nobody: everything would be beneath it. */
-const char *gate_read_domain(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_domain(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     const char *address = apr_pstrcat(line->pool, "https://", word, NULL);
     gate_url url;
@@ -757,7 +464,7 @@ const char *gate_read_domain(gate_line *line, const gate_slot *slot, const char 
     return NULL;
 }
 
-const char *gate_read_target(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_target(gate_config_line *line, const gate_slot *slot, const char *word)
 {
     const gate_span text = gate_span_of(word);
     gate_url url;
@@ -771,6 +478,56 @@ const char *gate_read_target(gate_line *line, const gate_slot *slot, const char 
     return NULL;
 }
 
+static const char *add_token_source(gate_config_line *line, const gate_slot *slot,
+                                    const gate_token_source *source, const char *word)
+{
+    apr_array_header_t *list = gate_line_list(line, slot, sizeof *source);
+
+    for (int i = 0; i < list->nelts; i++) {
+        const gate_token_source *other = &APR_ARRAY_IDX(list, i, gate_token_source);
+
+        if (other->place == source->place &&
+            (!source->name || !strcasecmp(other->name, source->name)))
+            return gate_complain(line, word, "it is there twice");
+    }
+    APR_ARRAY_PUSH(list, gate_token_source) = *source;
+    return NULL;
+}
+
+/* What a header, a cookie and a parameter may all be called. */
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+
+/* OIDCGateTokenFrom SOURCE... */
+const char *gate_read_token_source(gate_config_line *line, const gate_slot *slot, const char *word)
+{
+    static const struct {
+        const char *prefix;
+        gate_token_place place;
+    } places[] = {
+        {"header:", GATE_TOKEN_IN_HEADER},
+        {"cookie:", GATE_TOKEN_IN_COOKIE},
+        {"query:", GATE_TOKEN_IN_QUERY},
+    };
+    gate_token_source source = {GATE_TOKEN_IN_AUTHORIZATION, NULL};
+
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        if (!strncasecmp(word, places[i].prefix, strlen(places[i].prefix)))
+            source = (gate_token_source){places[i].place, word + strlen(places[i].prefix)};
+    }
+    if (!source.name && strcasecmp(word, "authorization"))
+        return gate_complain(line, word,
+                             "say authorization, header:NAME, cookie:NAME or query:NAME");
+    if (source.name &&
+        (!*source.name || strspn(source.name, NAME_CHARACTERS) != strlen(source.name)))
+        return gate_complain(line, word, "a name is made of letters, digits, '-', '_' and '.'");
+    if (source.place == GATE_TOKEN_IN_HEADER && (gate_is_server_header(gate_span_of(source.name)) ||
+                                                 !strcasecmp(source.name, "Authorization")))
+        return gate_complain(line, word,
+                             "this header is the server's own, or the browser's; choose another, "
+                             "such as X-Access-Token. The usual one is called authorization");
+    return add_token_source(line, slot, &source, word);
+}
+
 /* --- stores --- */
 
 static bool is_redis(const char *word)
@@ -782,9 +539,9 @@ static bool is_redis(const char *word)
     return *rest && *rest != '/' && !gate_span_has_control(gate_span_of(rest));
 }
 
-const char *gate_read_store(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_store(gate_config_line *line, const gate_slot *slot, const char *word)
 {
-    gate_store_place *store = place(line, slot);
+    gate_store_place *store = gate_line_place(line, slot);
     const char *problem;
 
     if (slot->choices && is_redis(word)) {
@@ -802,9 +559,9 @@ const char *gate_read_store(gate_line *line, const gate_slot *slot, const char *
     return problem;
 }
 
-const char *gate_read_store_file(gate_line *line, const gate_slot *slot, const char *word)
+const char *gate_read_store_file(gate_config_line *line, const gate_slot *slot, const char *word)
 {
-    gate_store_place *store = place(line, slot);
+    gate_store_place *store = gate_line_place(line, slot);
 
     if (store->redis_url)
         return gate_complain(line, word, "a file is for shm: alone");

@@ -7,14 +7,14 @@
 #include "httpd/config_private.h"
 
 /* A directive while it is read. */
-typedef struct gate_line {
+typedef struct gate_config_line {
     cmd_parms *cmd;
     apr_pool_t *pool;         /* for what is kept of it */
     apr_pool_t *scratch;      /* until it is read */
     gate_directives *written; /* in its section, so far */
     int count;
     const char *const *words; /* NULL-terminated */
-} gate_line;
+} gate_config_line;
 
 /* A word that may stand there. Case does not matter. */
 typedef struct gate_choice {
@@ -28,7 +28,7 @@ typedef struct gate_slot {
     const char *key; /* of "idle=30m"; NULL where the value stands by itself */
     gate_field field;
     size_t offset; /* in gate_directives */
-    const char *(*read)(gate_line *line, const struct gate_slot *slot, const char *word);
+    const char *(*read)(gate_config_line *line, const struct gate_slot *slot, const char *word);
     apr_uint64_t min, max;
     const gate_choice *choices;
     bool is_list; /* its key may come more than once */
@@ -38,15 +38,19 @@ typedef struct gate_slot {
 
 /* "OIDCGateX word: ..."; without a word, where it had better not be shown, "OIDCGateX: ...". In the
  * line's pool. */
-const char *gate_complain(const gate_line *line, const char *word, const char *format, ...)
+const char *gate_complain(const gate_config_line *line, const char *word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Where in the section the slot's value goes. */
+void *gate_line_place(const gate_config_line *line, const gate_slot *slot);
 /* Notes that the field is set, and where. */
-void gate_line_set(gate_line *line, gate_field field);
+void gate_line_set(gate_config_line *line, gate_field field);
+/* Puts a text there, and notes it; NULL. */
+const char *gate_line_set_text(gate_config_line *line, const gate_slot *slot, const char *text);
 /* The slot's list; several lines in one section add up. */
-apr_array_header_t *gate_line_list(gate_line *line, const gate_slot *slot, int size);
+apr_array_header_t *gate_line_list(gate_config_line *line, const gate_slot *slot, int size);
 
-typedef const char *gate_reader(gate_line *line, const gate_slot *slot, const char *word);
+typedef const char *gate_reader(gate_config_line *line, const gate_slot *slot, const char *word);
 
 gate_reader gate_read_text;       /* const char *: visible characters */
 gate_reader gate_read_issuer;     /* const char *: an address without query */
@@ -69,13 +73,24 @@ gate_reader gate_read_bit;       /* unsigned: the choices of all words */
 gate_reader gate_read_algorithm; /* gate_alg_set: the algorithms of all words */
 gate_reader gate_read_audience;  /* list of words */
 gate_reader gate_read_scope;     /* list of words */
-gate_reader gate_read_source;    /* list of words */
-gate_reader gate_read_claim;     /* list of words */
-gate_reader gate_read_domain;    /* list of words: names of hosts, or what they are beneath */
-gate_reader gate_read_target;    /* list of words: addresses to go to */
+gate_reader gate_read_token_source;   /* list of gate_token_source */
+gate_reader gate_read_source;         /* list of words */
+gate_reader gate_read_claim;          /* list of words */
+gate_reader gate_read_domain;         /* list of words: names of hosts, or what they are beneath */
+gate_reader gate_read_target;         /* list of words: addresses to go to */
 gate_reader gate_read_asserted_claim; /* list of gate_claim_name, of an assertion */
 gate_reader gate_read_store;      /* gate_store_place: shm:SIZE, and redis:// where max says so */
 gate_reader gate_read_store_file; /* gate_store_place: its file */
+
+/* --- secrets.c --- */
+
+/* The secret that a word names (file:, env:, exec:), or the word itself. NULL, or what is wrong
+ * with it. */
+const char *gate_secret_named(const gate_config_line *line, const char *word, const char **text);
+
+/* What a file with a key set holds, be it relative to ServerRoot; in the line's pool. NULL, or what
+ * is wrong with it. */
+const char *gate_read_key_set(gate_config_line *line, const char *path, const char **text);
 
 /* --- tell.c --- */
 
@@ -86,8 +101,8 @@ bool gate_is_token(const char *text);
 bool gate_is_server_header(gate_span name);
 
 /* OIDCGateHeader and OIDCGateEnv: NAME TEMPLATE [option...], or preset NAME, or unset NAME. */
-const char *gate_tell_header(gate_line *line, const gate_slot *slot);
-const char *gate_tell_variable(gate_line *line, const gate_slot *slot);
+const char *gate_tell_header(gate_config_line *line, const gate_slot *slot);
+const char *gate_tell_variable(gate_config_line *line, const gate_slot *slot);
 
 /* --- presets.c --- */
 
@@ -103,9 +118,5 @@ typedef struct gate_preset_row {
 const gate_preset_row *gate_preset_next(const char *preset, const gate_preset_row *row);
 /* "kong, remote", in p. */
 const char *gate_preset_names(apr_pool_t *p);
-
-/* What a file with a key set holds, be it relative to ServerRoot; in the line's pool. NULL, or what
- * is wrong with it. */
-const char *gate_read_key_set(gate_line *line, const char *path, const char **text);
 
 #endif
