@@ -109,7 +109,7 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *host, const c
 {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     if (host && strcmp(host, "hanging.invalid") == 0) {
-        sleep(2);
+        sleep(8);
         return EAI_AGAIN;
     }
     *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
@@ -274,26 +274,31 @@ static const struct {
     {"/slow-body", GATE_IDP_TIMEOUT, "a body a byte at a time"},
 };
 
+/* Those that would go on for ever are given little time; it is over long before they are. */
 static void test_bad_answers(void)
 {
-    const gate_fetch_limits hasty = {.connect_ms = 200, .total_ms = 400, .max_body = 100000};
+    const gate_fetch_limits hasty = {.connect_ms = 600, .total_ms = 600, .max_body = 100000};
     for (size_t i = 0; i < sizeof bad_answers / sizeof *bad_answers; i++)
         for (int posted = 0; posted < 2; posted++) {
             gate_fetcher *fetcher = gate_fetcher_make(p);
             gate_question question = {
                 .url = apr_pstrcat(p, at(bad_answers[i].path), "?code=s3cret", NULL)};
+            const gate_fetch_limits *limits =
+                bad_answers[i].reason == GATE_IDP_TIMEOUT ? &hasty : &usual;
             if (posted)
                 question.form = gate_form_make(p);
             int before = requests();
-            outcome o = ask(fetcher, &question, &hasty);
+            outcome o = ask(fetcher, &question, limits);
             is(gate_reason_name(o.reason), gate_reason_name(bad_answers[i].reason), "%s",
                bad_answers[i].name);
             ok(o.detail && strstr(o.detail, bad_answers[i].path) && !strstr(o.detail, "s3cret"),
                "... %s", o.detail);
-            ok(o.took < apr_time_from_msec(1500), "... within its time");
-            ok(requests() == before + 1, "... to one question");
-            ok(gate_fetch(fetcher, p, &question, &hasty, &o.answer, NULL) == bad_answers[i].reason,
+            ok(o.took < apr_time_from_sec(20), "... within its time");
+            ok(peer_comes_to(&server.seen->requests, before + 1) && requests() == before + 1,
+               "... to one question");
+            ok(gate_fetch(fetcher, p, &question, limits, &o.answer, NULL) == bad_answers[i].reason,
                "... and nobody need ask why");
+            peer_comes_to(&server.seen->requests, before + 2);
         }
 }
 
@@ -327,8 +332,9 @@ static void test_reuse(void)
     get(fetcher, "/unauthorized");
     ok(connections() == before + 1 && requests() == asked + 22,
        "22 questions go over one connection");
+    int closed = atomic_load(&server.seen->closed);
     get(fetcher, "/leave");
-    apr_sleep(apr_time_from_msec(50));
+    peer_comes_to(&server.seen->closed, closed + 1);
     ok(post(fetcher, "/echo").reason == GATE_OK && connections() == before + 2,
        "a connection that the peer has closed is replaced, for a POST too");
     get(fetcher, "/missing");
@@ -365,7 +371,7 @@ static void test_idle_limit(void)
     get(fetcher, "/short-idle");
     get(fetcher, "/short-idle");
     ok(connections() == before + 1, "a connection is used again at once");
-    apr_sleep(apr_time_from_msec(1200));
+    ahead += 9; /* two seconds less than promised, and one more */
     post(fetcher, "/echo");
     ok(connections() == before + 2, "... but not after what the peer's Keep-Alive allows");
 }
@@ -386,11 +392,12 @@ static void test_answers_unasked_for(void)
 {
     static const char *const paths[] = {"/two-at-once", "/one-and-one"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        renew_server();
         gate_fetcher *fetcher = gate_fetcher_make(p);
         outcome o = get(fetcher, paths[i]);
         ok(o.reason == GATE_OK && gate_span_is(o.answer.body, "{\"good\":true}"),
            "of two answers to one question the first counts");
-        apr_sleep(apr_time_from_msec(100));
+        peer_comes_to(&server.seen->answers, 1);
         o = post(fetcher, "/echo");
         ok(o.reason == GATE_OK && gate_span_is(o.answer.body, "code=SplxlOBeZQQYbYS6WxSbIA"),
            "... and the second is not the next question's: %s \"%s\"", gate_reason_name(o.reason),
@@ -418,8 +425,7 @@ static void test_moving_provider(void)
     ok(connections() == before + 1 && !atomic_load(&other.seen->requests),
        "one connection is used for minutes");
     ahead += 10;
-    ok(ask(fetcher, &question, &usual).reason == GATE_OK &&
-           atomic_load(&other.seen->requests) == 1,
+    ok(ask(fetcher, &question, &usual).reason == GATE_OK && atomic_load(&other.seen->requests) == 1,
        "... but not for more than five: where the provider has moved to is seen then");
     peer_stop(&other);
     fetcher = gate_fetcher_make(p);
@@ -477,7 +483,7 @@ static void test_unreachable(void)
 /* A listener whose queue is full does not answer at all: Linux drops what would be one too many. */
 static void test_connect_timeout(void)
 {
-    const gate_fetch_limits hasty = {.connect_ms = 300, .total_ms = 5000, .max_body = 1000};
+    const gate_fetch_limits hasty = {.connect_ms = 300, .total_ms = 20000, .max_body = 1000};
     gate_fetcher *fetcher = gate_fetcher_make(p);
     int port, waiting[4];
     int fd = peer_listen(0, &port);
@@ -490,7 +496,7 @@ static void test_connect_timeout(void)
     }
     const gate_question question = {.url = apr_psprintf(p, "http://127.0.0.1:%d/", port)};
     outcome o = ask(fetcher, &question, &hasty);
-    ok(o.reason == GATE_IDP_UNREACHABLE && o.took < apr_time_from_msec(1500),
+    ok(o.reason == GATE_IDP_UNREACHABLE && o.took < apr_time_from_sec(15),
        "no connection in time, so nothing was sent: %s", o.detail);
     for (int i = 0; i < 4; i++)
         close(waiting[i]);
@@ -503,7 +509,7 @@ static void test_hanging_resolver(void)
     const gate_question question = {.url = "http://hanging.invalid/"};
     outcome o = ask(gate_fetcher_make(p), &question, &hasty);
     ok(o.reason == GATE_IDP_UNREACHABLE, "a name server that does not answer: %s", o.detail);
-    ok(o.took < apr_time_from_msec(1500), "... holds nobody past the deadline");
+    ok(o.took < apr_time_from_sec(7), "... holds nobody until it does");
 }
 
 static void test_no_time(void)
@@ -512,8 +518,7 @@ static void test_no_time(void)
     gate_fetcher *fetcher = gate_fetcher_make(p);
     const gate_question question = {.url = at("/silent")};
     outcome o = ask(fetcher, &question, &none);
-    ok(o.reason != GATE_OK && o.took < apr_time_from_msec(500),
-       "no time at all is not all the time");
+    ok(o.reason != GATE_OK && o.took < apr_time_from_sec(20), "no time at all is not all the time");
 }
 
 /* ---- proxies ---- */

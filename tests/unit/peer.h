@@ -23,9 +23,9 @@
 
 #define PEER_LAST_MAX (256 * 1024)
 
-/* What both processes see. */
+/* What both processes see: what has begun, and what is over. */
 typedef struct peer_seen {
-    atomic_int connections, requests;
+    atomic_int connections, requests, answers, closed;
     char last[PEER_LAST_MAX]; /* the last request as it came */
 } peer_seen;
 
@@ -172,7 +172,7 @@ static bool peer_interim(peer_connection *c)
 
 static bool peer_short_idle(peer_connection *c)
 {
-    return peer_answer(c, "Keep-Alive: Timeout=2, max=90, timeout\r\nX-Keep-Alive: timeout=90\r\n",
+    return peer_answer(c, "Keep-Alive: Timeout=10, max=90, timeout\r\nX-Keep-Alive: timeout=90\r\n",
                        "");
 }
 
@@ -417,8 +417,11 @@ static bool peer_serve(peer_connection *c)
     if (c->dies)
         return false;
     for (size_t i = 0; i < sizeof peer_paths / sizeof *peer_paths; i++)
-        if (peer_is_path(c->request, peer_paths[i].path))
-            return peer_paths[i].behave(c);
+        if (peer_is_path(c->request, peer_paths[i].path)) {
+            const bool stays = peer_paths[i].behave(c);
+            atomic_fetch_add(&c->of->seen->answers, 1);
+            return stays;
+        }
     return peer_say(c, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
 }
 
@@ -428,6 +431,7 @@ static void *peer_converse(void *data)
     while (peer_serve(c))
         continue;
     close(c->fd);
+    atomic_fetch_add(&c->of->seen->closed, 1);
     free(c);
     return NULL;
 }
@@ -492,6 +496,17 @@ static void peer_start_at(peer *it, unsigned last, int port)
 static void peer_start(peer *it)
 {
     peer_start_at(it, 1, 0);
+}
+
+/* Waits until there are so many of what a peer has seen. False where that takes forever. */
+__attribute__((unused)) static bool peer_comes_to(const atomic_int *seen, int count)
+{
+    for (int i = 0; i < 4000; i++) {
+        if (atomic_load(seen) >= count)
+            return true;
+        usleep(5000);
+    }
+    return false;
 }
 
 static void peer_stop(peer *it)
