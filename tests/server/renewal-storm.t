@@ -11,8 +11,10 @@ use Gate::Server ();
 use Time::HiRes qw(sleep time);
 
 my ($ROUNDS, $WITH_KILLS) = (short_or_long(30, 1_000), short_or_long(30, 1_000));
-my ($AT_ONCE, $PEOPLE) = (40, 20);
-my ($LIFETIME, $EVERY) = (2, 0.2);      # seconds: of a token, and from one round to the next
+my ($AT_ONCE, $PEOPLE) = (40, 25);
+# Seconds: of a token, and from one round to the next. Whoever is late by less than two seconds meets the same token, and
+# with the next round of the same session it has run out.
+my ($LIFETIME, $EVERY) = (3, 0.2);
 
 my $op = provider(users => users($WITH_KILLS), access_token => 'opaque', secrets_file => undef);
 my $backend = backend();

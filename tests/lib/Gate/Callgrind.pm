@@ -196,12 +196,12 @@ sub sum {
     return \%sum;
 }
 
-# Until there are as many files and they are written.
+# Until there are as many files, and the last of them is whole.
 sub settled {
     my ($self, $want) = @_;
     my $end = time + $DEADLINE;
     my ($count, $again) = (0, -1);
-    until ($count == $again && $count >= ($want // 1)) {
+    until ($count == $again && $count >= ($want // 1) && slurp("$self->{dir}/cost-$self->{port}.$count") =~ /^totals: /m) {
         die "callgrind writes no files\n" if time > $end;
         $again = $count;
         sleep 0.3;

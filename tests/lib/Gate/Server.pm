@@ -214,6 +214,8 @@ sub kill_one {
     my $enough = $self->{mpm} eq 'prefork' ? 3.5 * ($self->{processes} // 4) : 4;
     return kill KILL => $children[rand @children] if @children >= $enough;
     $self->graceful;
+    my $end = time + $self->{patience};
+    sleep 0.02 until $self->children >= $enough || time > $end;     # or the next one is asked for while they are being made
     return 0;
 }
 
