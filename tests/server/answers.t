@@ -578,7 +578,7 @@ row "nothing of the caller's comes back that is not escaped" => sub {
             unlike $body // '', qr/evil\.example/, 'no address of theirs';
         }
     }
-    expect_log qr/deny status=/, qr/./;
+    expect_log qr/deny status=/;
 };
 
 row 'a request id is short and plain, whoever writes it' => sub {
@@ -711,7 +711,7 @@ row 'T-30 one that is guarded itself, or is not there, makes no loop and no othe
         }
     }
     $backend->reset;
-    expect_log qr/deny status=/, qr/./;
+    expect_log qr/deny status=/;
 };
 
 row 'one elsewhere is a redirect to there, by which nobody is let in' => sub {

@@ -367,7 +367,6 @@ row '2.20 the page to return to is on this host, whatever was asked for' => sub 
         my $absolute = $end =~ /^HTTP/ ? $end : URI->new_abs($end, "$BASE/");
         ok $absolute =~ /^HTTP\S+ 4\d\d/ || $absolute =~ m{^\Q$BASE\E/} && $end !~ m{^//|^/\\|[\r\n]}, "$target at $host ends at $absolute";
     }
-    expect_log qr/\[core:(?:error|warn)\]|reason=/;
 };
 
 =httpd rotating

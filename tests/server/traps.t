@@ -378,7 +378,7 @@ row 'T-27 after a refusal no handler runs: neither files, directories, programs 
         }
     }
     upstream_is 0;
-    expect_log qr/deny status=40[013]/, qr/AH01276|autoindex/;
+    expect_log qr/deny status=40[013]/;
 };
 
 =httpd
@@ -788,7 +788,7 @@ row 'T-47 who may write a .htaccess may say who passes, and nothing else about t
     status_is get($alice, '/author/page.txt'), 200, 'alice';
     $with->("Require not claim groups:guests\n");
     status_is get($alice, '/author/page.txt'), 500, 'a negated rule is refused there too';
-    expect_log qr/deny status=40[13]/, qr/negated|negat/, qr/\.htaccess/;
+    expect_log qr/deny status=40[13]/, qr/a negated gate rule would admit/;
 };
 
 row 'T-49 nothing is called that is known to be wrong or unsafe' => sub {
