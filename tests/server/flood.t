@@ -27,6 +27,7 @@ OIDCGateLimit         address=20 total=30
     AuthType OIDCGate
     Require valid-user
     OIDCGateMethods introspection
+    OIDCGateCache   introspection=1h
     ProxyPass @backend@
 </Location>
 
