@@ -4,7 +4,8 @@
 
 #include <apr_strings.h>
 
-/* Cuts off the next piece as it stands, blanks and all. False when nothing is left. */
+/* Cuts off the next piece as it stands, blanks and all. httpd joins two Cookie fields with ',': what
+ * is to go, goes from behind each. False when nothing is left. */
 static bool cut(gate_span *rest, gate_span *piece)
 {
     if (!rest->len)
@@ -36,7 +37,7 @@ static void split(gate_span piece, gate_span *name, gate_span *value)
 bool gate_cookie_next(gate_span *header, gate_span *name, gate_span *value)
 {
     gate_span piece;
-    while (cut(header, &piece)) {
+    while (gate_span_cut(header, ';', &piece)) {
         if (!gate_span_trim(piece).len)
             continue;
         split(piece, name, value);
@@ -52,7 +53,7 @@ gate_cookie_count gate_cookie_find(gate_span header, gate_span name, gate_span *
     while (gate_cookie_next(&header, &found, &found_value)) {
         if (!gate_span_equal(found, name) || !found_value.len)
             continue;
-        if (count == GATE_COOKIE_ONE)
+        if (count == GATE_COOKIE_ONE || memchr(found_value.ptr, ',', found_value.len))
             return GATE_COOKIE_SEVERAL;
         count = GATE_COOKIE_ONE;
         *value = found_value;

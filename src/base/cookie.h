@@ -6,8 +6,9 @@
 
 #include "base/span.h"
 
-/* Takes the next name and value off the front of a Cookie header. Pairs are parted by ';' and,
- * because two Cookie fields are joined with it, by ','. Blanks around names and values are left
+/* Takes the next name and value off the front of a Cookie header. Pairs are parted by ';' alone:
+ * browsers send one Cookie field (RFC 6265 section 5.4), and a ',' is part of a value, in which a
+ * sibling host could write what looks like another cookie. Blanks around names and values are left
  * out. A piece without '=' is a cookie with an absent value. Double quotes around a value are
  * not taken off. False at the end. The header's bytes are never written to. */
 bool gate_cookie_next(gate_span *header, gate_span *name, gate_span *value);
@@ -19,12 +20,12 @@ typedef enum gate_cookie_count {
 } gate_cookie_count;
 
 /* Looks a cookie up by its exact name. SEVERAL when it is there more than once, even with the
- * same value: somebody else on a sibling host may have set one of them. An empty value counts as
- * none. */
+ * same value: somebody else on a sibling host may have set one of them; or when there is a ',' in
+ * it, with which httpd joins two Cookie fields. An empty value counts as none. */
 gate_cookie_count gate_cookie_find(gate_span header, gate_span name, gate_span *value);
 
-/* header without the cookies whose name is `name` or begins with `name` and '-', all others byte
- * for byte; NULL when none is left, and the very same text when none of them was there. In p. */
+/* header without the cookies whose name is `name` or begins with `name` and '-', behind a ',' too,
+ * all others byte for byte; NULL when none is left, and the very same text when none of them was there. In p. */
 const char *gate_cookie_without(apr_pool_t *p, const char *header, const char *name);
 
 /* The same without the cookies of exactly that name. */

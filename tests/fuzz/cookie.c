@@ -18,9 +18,24 @@ static bool is_ours(gate_span name)
     return gate_span_starts(name, own_name) && (name.len == len || name.ptr[len] == '-');
 }
 
+/* What is taken out goes from behind a ',' too. */
+static bool next_piece(gate_span *header, gate_span *name, gate_span *value)
+{
+    while (header->len) {
+        gate_span piece = {header->ptr, 0};
+        while (piece.len < header->len && !strchr(";,", header->ptr[piece.len]))
+            piece.len++;
+        const size_t taken = piece.len < header->len ? piece.len + 1 : piece.len;
+        *header = (gate_span){header->ptr + taken, header->len - taken};
+        if (gate_cookie_next(&piece, name, value))
+            return true;
+    }
+    return false;
+}
+
 static bool next_foreign(gate_span *header, gate_span *name, gate_span *value)
 {
-    while (gate_cookie_next(header, name, value))
+    while (next_piece(header, name, value))
         if (!is_ours(*name))
             return true;
     return false;
@@ -30,14 +45,18 @@ static void check_find(gate_span header, gate_span wanted)
 {
     gate_span name, value, found, rest = header;
     int count = 0;
+    bool is_joined = false;
     while (gate_cookie_next(&rest, &name, &value)) {
         FUZZ_CHECK(is_inside(name, header) && is_inside(value, header));
-        count += value.len && gate_span_equal(name, wanted);
+        if (!value.len || !gate_span_equal(name, wanted))
+            continue;
+        count++;
+        is_joined = is_joined || memchr(value.ptr, ',', value.len);
     }
     gate_cookie_count result = gate_cookie_find(header, wanted, &found);
-    FUZZ_CHECK(result == (count == 0   ? GATE_COOKIE_NONE
-                          : count == 1 ? GATE_COOKIE_ONE
-                                       : GATE_COOKIE_SEVERAL));
+    FUZZ_CHECK(result == (count == 0                 ? GATE_COOKIE_NONE
+                          : count == 1 && !is_joined ? GATE_COOKIE_ONE
+                                                     : GATE_COOKIE_SEVERAL));
     FUZZ_CHECK(result != GATE_COOKIE_ONE || (found.len && is_inside(found, header)));
 }
 
@@ -48,10 +67,10 @@ static void check_without(apr_pool_t *p, const char *header)
     gate_span before = gate_span_of(header), after = gate_span_of(left ? left : "");
     gate_span name, value, left_name, left_value;
     while (next_foreign(&before, &name, &value)) {
-        FUZZ_CHECK(gate_cookie_next(&after, &left_name, &left_value));
+        FUZZ_CHECK(next_piece(&after, &left_name, &left_value));
         FUZZ_CHECK(gate_span_equal(name, left_name) && gate_span_equal(value, left_value));
     }
-    FUZZ_CHECK(!gate_cookie_next(&after, &left_name, &left_value));
+    FUZZ_CHECK(!next_piece(&after, &left_name, &left_value));
 }
 
 static void try_input(apr_pool_t *p, gate_span input)

@@ -95,6 +95,30 @@ row 'T-04 a session cookie that was there before a login is not the one after it
     expect_log qr/reason=session_(?:expired|tampered)/;
 };
 
+# A sibling host cannot set a cookie with the prefix __Host-, but one of another name, and browsers bring along a comma within its
+# value; httpd joins two Cookie fields with one.
+row 'T-01 T-04 what stands within the cookie of a sibling host is no cookie of the gate' => sub {
+    my ($thief, $victim) = (ua(), ua());
+    my $start = start_login($thief, '/app/x');
+    my $answer = answer_of(at_provider($thief, $start, user => 'mallory'));
+    my ($attempt) = map { "$_->{name}=$_->{value}" } gate_cookies($thief, 'login');
+    my $planted = browse($victim, $answer, Cookie => "theme=dark,$attempt");
+    denied $planted, 400, 'his login is not finished in her browser';
+    is has_gate_session($victim), 0, 'which is nobody';
+    call_back($thief, at_provider($thief, start_login($thief, '/app/x'), user => 'mallory'));
+    my ($session) = map { "$_->{name}=$_->{value}" } gate_cookies($thief);
+    status_is browse(ua(), '/app/x', Cookie => "theme=dark; $session"), 200, 'his session';
+    status_is browse(ua(), '/app/x', Cookie => "theme=dark$_$session"), 302, 'is not hers' for ',', ', ';
+    status_is login($victim, '/app/x', user => 'alice')->{page}, 200, 'when she has one of her own';
+    my ($hers) = map { "$_->{name}=$_->{value}" } gate_cookies($victim);
+    $backend->reset;
+    status_is browse(ua(), '/app/x', Cookie => "$hers; theme=dark,$session"), 200, 'it counts, and she keeps it';
+    is_deeply [$backend->got('X-User')], ['alice-sub'], 'as alice';
+    unlike +($backend->got('Cookie'))[0] // '', qr/oidc-gate/, 'and the backend sees neither';
+    status_is browse(ua(), '/app/x', Cookie => "$hers,$session"), 302, 'two in one are none';
+    expect_log qr/reason=(?:state_unknown|session_tampered)/;
+};
+
 row 'T-42 thirty streams of one HTTP/2 connection find a token that has run out: one renewal' => sub {
     plan skip_all => 'mod_http2 does not go with this MPM' if Apache::Test::vars('mpm') eq 'prefork';
     plan skip_all => 'this curl does not speak HTTP/2' unless qx(curl --version 2>&1) =~ /^Features:.*\bHTTP2\b/m;
