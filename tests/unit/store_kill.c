@@ -18,10 +18,9 @@
 #include "store_audit.h"
 #include "tap.h"
 
-#define NOW      INT64_C(1700000000)
-#define HOUR     3600
-#define SMALL    ((apr_size_t)256 << 10)
-#define PATIENCE 1.0 /* seconds that nobody may wait */
+#define NOW   INT64_C(1700000000)
+#define HOUR  3600
+#define SMALL ((apr_size_t)256 << 10)
 
 static apr_pool_t *pool;
 static gate_shm *shm;
@@ -233,13 +232,10 @@ static void furnish(const struct deed *deed)
 /* NULL: all is as it must be after a death in the midst of the deed. */
 static const char *inspect(const struct deed *deed)
 {
-    double start = seconds();
-    uint64_t found = edition_of(deed->key);
+    uint64_t found = edition_of(deed->key); /* unsure, where a lock cannot be had in a second */
 
     if (found != deed->before && found != deed->after)
         return "the record is neither the old one nor the new one";
-    if (seconds() - start >= PATIENCE)
-        return "the next one waited too long";
     for (uint64_t n = 1; n <= OTHERS; n++) {
         if (edition_of(n) != n)
             return "another record is lost";
@@ -606,8 +602,8 @@ static void at_random(void)
     ok(lost == 0, "each of %lu records that were acknowledged is there, whole, and nothing else",
        (unsigned long)kept);
     ok(oddities == 0, "no call had an answer that cannot be");
-    ok(unsure == 0, "nobody was told that the store could not tell");
-    ok(longest < PATIENCE, "nobody waited longer than a second");
+    ok(unsure == 0,
+       "nobody waited a second for a lock, and was told that the store could not tell");
     ok(repairs() > 0, "some died with a lock in their hands");
     const char *why = audit(shm);
     is(why ? why : "in order", "in order", "the store is in order afterwards");
