@@ -180,6 +180,7 @@ struct gate_settings {
                       */
     bool tells_anew; /* something of it is made for each request */
     bool forward_credentials;
+    bool owns_authorization; /* what backends find there is the gate's to say, or nobody's */
 
     /* signing out */
     const char *const *logout_targets; /* NULL-terminated; NULL: none but the site itself */

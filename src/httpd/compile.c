@@ -436,13 +436,15 @@ static gate_told_list told(compiling *c, const apr_array_header_t *list, bool is
 
     for (int i = 0; i < count; i++) {
         const gate_told *item = &APR_ARRAY_IDX(list, i, gate_told);
+        const bool is_authorization = is_header && !strcasecmp(item->name, "Authorization");
 
+        c->s->owns_authorization |= is_authorization;
         if (!item->template)
             continue;
         c->s->needs |= gate_template_needs(item->template) & GATE_NEEDS_TOKENS;
         c->s->tells_anew |= (gate_template_needs(item->template) & GATE_NEEDS_ASSERTION) != 0;
         items[told.count] = *item;
-        items[told.count++].is_swept = is_header && strcasecmp(item->name, "Authorization");
+        items[told.count++].is_swept = is_header && !is_authorization;
     }
     return told;
 }

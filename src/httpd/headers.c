@@ -224,8 +224,11 @@ static void withhold_credentials(request_rec *r, const gate_settings *s)
     withheld->is_done = true;
     withheld->authorization = apr_table_get(headers, "Authorization");
     withheld->cookies = apr_table_get(headers, "Cookie");
-    if (s->forward_credentials)
+    if (s->forward_credentials) {
+        if (s->owns_authorization && !is_the_backends(r, s))
+            apr_table_unset(headers, "Authorization");
         return;
+    }
     if (withheld->cookies)
         put_back(headers, "Cookie",
                  gate_cookie_without(r->pool, withheld->cookies, s->site->cookie));

@@ -42,6 +42,20 @@ ProxyPass /socket-open/ @backend@/socket-open/ upgrade=websocket
     ProxyPass @backend@
 </Location>
 
+<Location /forwarded>
+    AuthType OIDCGate
+    Require valid-user
+    OIDCGateForwardCredentials On
+    OIDCGateHeader Authorization "Basic %{claim:password}"
+    ProxyPass @backend@
+</Location>
+<Location /forwarded/none>
+    OIDCGateHeader unset Authorization
+</Location>
+<Location /forwarded/own>
+    OIDCGateHeader X-User "%{claim:sub}"
+</Location>
+
 <Location /preflight>
     AuthType OIDCGate
     <LimitExcept OPTIONS>
@@ -244,6 +258,16 @@ row 'anonymous by permission: the backend hears of nobody; with a session, of he
 row 'an open Location beside the gate: the backend hears of nobody, whoever comes' => sub {
     no_spelling_arrives(path => '/open/x', want => 'nobody');
     no_spelling_arrives(path => '/open/x', who => $alice, want => 'nobody');
+};
+
+row 'Authorization, where the gate is to say it, is nobody else\'s, whatever else goes on' => sub {
+    for (['/forwarded/x' => 0], ['/forwarded/none/x' => 0], ['/forwarded/own/x' => 1]) {
+        my ($path, $goes_on) = @$_;
+        $backend->reset;
+        status_is get($alice, $path, Authorization => 'Basic ' . 'cm9vdDpyb290'), 200, $path;
+        is_deeply [$backend->got('Authorization')], [('Basic cm9vdDpyb290') x $goes_on], $goes_on ? 'what the gate does not say is forwarded' : 'a claim that is missing makes room for nobody';
+        like +($backend->got('Cookie'))[0], qr/oidc-gate/, 'the cookie is forwarded';
+    }
 };
 
 row 'OPTIONS, where the administrator lets it through' => sub {
