@@ -93,16 +93,24 @@ static gate_decision admit_administrator(const gate_visit *v, unsigned methods, 
 
 /* --- what is asked --- */
 
+/* Whether the request is for that handler; then its visit is begun. */
+static bool begin(request_rec *r, const char *handler, gate_visit *v)
+{
+    if (!r->handler || strcmp(r->handler, handler))
+        return false;
+    *v = gate_visit_begin(r);
+    v->state->user = r->user;
+    return true;
+}
+
 int gate_serve_sessions(request_rec *r)
 {
     apr_uint64_t ended = 0;
     gate_decision decision;
     gate_visit v;
 
-    if (!r->handler || strcmp(r->handler, "oidc-gate-sessions"))
+    if (!begin(r, "oidc-gate-sessions", &v))
         return DECLINED;
-    v = gate_visit_begin(r);
-    v.state->user = r->user;
     decision = admit_administrator(&v, GATE_POST_ONLY, "end sessions");
     if (decision.verb != GATE_ADMIT)
         return gate_visit_answer(&v, decision);
@@ -110,8 +118,7 @@ int gate_serve_sessions(request_rec *r)
     if (decision.verb != GATE_ADMIT)
         return gate_visit_answer(&v, decision);
     gate_visit_note_ended(&v, decision);
-    return gate_send_json(r, "application/json",
-                          apr_psprintf(r->pool, "{\"ended\":%" APR_UINT64_T_FMT "}", ended));
+    return gate_send_json(r, apr_psprintf(r->pool, "{\"ended\":%" APR_UINT64_T_FMT "}", ended));
 }
 
 int gate_serve_explain(request_rec *r)
@@ -120,16 +127,12 @@ int gate_serve_explain(request_rec *r)
     const char *json = NULL;
     gate_visit v;
 
-    if (!r->handler || strcmp(r->handler, "oidc-gate-explain"))
+    if (!begin(r, "oidc-gate-explain", &v))
         return DECLINED;
-    v = gate_visit_begin(r);
-    v.state->user = r->user;
     decision = admit_administrator(&v, GATE_GET_POST, "learn what holds here");
     if (decision.verb == GATE_ADMIT)
-        decision = gate_explain(
-            r, &v.q, r->method_number == M_POST ? gate_visit_form(r) : v.q.query, v.site, &json);
-    return decision.verb == GATE_ADMIT ? gate_send_json(r, "application/json", json)
-                                       : gate_visit_answer(&v, decision);
+        decision = gate_explain(r, &v.q, gate_visit_parameters(&v), v.site, &json);
+    return decision.verb == GATE_ADMIT ? gate_send_json(r, json) : gate_visit_answer(&v, decision);
 }
 
 /* To read is for whoever is let in by a name or by an address, as what scrapes it has no name; to
@@ -140,10 +143,8 @@ int gate_serve_status(request_rec *r)
     gate_decision decision;
     gate_visit v;
 
-    if (!r->handler || strcmp(r->handler, "oidc-gate-status"))
+    if (!begin(r, "oidc-gate-status", &v))
         return DECLINED;
-    v = gate_visit_begin(r);
-    v.state->user = r->user;
     if (r->method_number == M_GET)
         return is_open_place(r)
                    ? gate_visit_answer(&v, refuse_place(&v,

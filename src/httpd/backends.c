@@ -25,7 +25,7 @@ static const ap_directive_t *host_of(const ap_directive_t *directive)
 /* The path of a <Location>; NULL for a pattern, of which nobody can say where it begins. */
 static const char *location_path(apr_pool_t *p, const ap_directive_t *heading)
 {
-    const char *rest = gate_heading_arguments(p, heading), *path = ap_getword_conf(p, &rest);
+    const char *path = gate_heading_path(p, heading);
 
     return strcasecmp(heading->directive, "<Location") || strpbrk(path, "*?[") ? NULL : path;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
+/* check.c - all that is written is looked at before anybody comes: what will meet where, and
+ * whether that holds together */
 #include "httpd/config_private.h"
 
 #include <apr_fnmatch.h>

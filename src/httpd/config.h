@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
-/* config.h - the directives: what was written, how it merges, and the compile step that turns it
- * into settings */
+/* config.h - the configuration, as httpd reads it, and as requests ask for it */
 #ifndef GATE_HTTPD_CONFIG_H
 #define GATE_HTTPD_CONFIG_H
 

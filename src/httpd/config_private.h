@@ -218,7 +218,7 @@ struct gate_host {
 /* Resources of one virtual host that have metadata. */
 #define GATE_HOST_MAX_RESOURCES 256
 
-/* --- config.c --- */
+/* --- sections.c --- */
 
 /* What stands in a section already, while a directive of it is read. */
 gate_directives *gate_dir_begin(const cmd_parms *cmd, gate_dir *dir);
@@ -238,8 +238,6 @@ gate_dir *gate_dir_find(apr_pool_t *p, const int *ids, int count);
 void gate_dir_read(const gate_dir *dir, gate_directives *says);
 /* Fills in what is nowhere written; bits and places stay. */
 void gate_directives_complete(gate_directives *says);
-/* What dir means. Compiled when first asked for, kept but where it belongs to one request. */
-const gate_compiled *gate_dir_compiled(apr_pool_t *p, gate_dir *dir);
 /* Whether AuthType gives it to the gate; and whether it may, where that is an expression which only
  * a request can answer. */
 bool gate_dir_is_guarded(const gate_dir *dir);
@@ -249,10 +247,18 @@ bool gate_dir_may_be_guarded(const gate_dir *dir);
 const char *gate_directive_place(apr_pool_t *p, const ap_directive_t *directive);
 /* The "<Location", "<Directory" and so on that the directive stands in; NULL: none. */
 const ap_directive_t *gate_directive_heading(const ap_directive_t *directive);
-/* What stands behind "<Location", without the '>', in p. */
+/* What stands behind "<Location", without the '>', in p; and the first word of it. */
 const char *gate_heading_arguments(apr_pool_t *p, const ap_directive_t *heading);
+const char *gate_heading_path(apr_pool_t *p, const ap_directive_t *heading);
 /* "<Location /app> (httpd.conf:42)", in p: the section that says AuthType, or something else. */
 const char *gate_directives_text(apr_pool_t *p, const gate_directives *says);
+
+/* --- config.c --- */
+
+/* What dir means. Compiled when first asked for, kept but where it belongs to one request. */
+const gate_compiled *gate_dir_compiled(apr_pool_t *p, gate_dir *dir);
+
+/* --- providers.c --- */
 
 /* The one provider of which that is said; it keeps the texts, which are the configuration's. NULL:
  * there are too many, or no memory. */
@@ -262,17 +268,6 @@ gate_provider *gate_provider_for(const gate_provider_options *options);
 
 /* The defaults in the table of directives, read by the same readers. */
 const gate_directives *gate_directive_standards(apr_pool_t *p, server_rec *main_server);
-
-/* A list of gate_token_source as settings have it. */
-static inline gate_token_sources gate_token_sources_of(const apr_array_header_t *list)
-{
-    return (gate_token_sources){(const gate_token_source *)(const void *)list->elts, list->nelts};
-}
-
-/* --- check.c --- */
-
-/* httpd reads the configuration twice at the start, and what a warning says is said once. */
-bool gate_config_is_last_pass(void);
 
 /* --- host.c --- */
 
@@ -288,13 +283,32 @@ bool gate_host_add_resource(gate_host *host, const gate_settings *settings);
  * to virtual hosts. */
 bool gate_host_is_reached(const server_rec *s, const server_rec *main_server);
 
+/* --- consistency.c --- */
+
+/* What does not hold together in a section with its defaults, on its host: directive, value, place,
+ * remedy, in p; NULL: nothing. Makes the host's site. *is_of_host: the problem lies with the host.
+ */
+const char *gate_inconsistency(apr_pool_t *p, const gate_directives *d, gate_host *host,
+                               bool *is_of_host);
+
 /* --- compile.c --- */
 
-/* What was written -> what it means, in p; under the mutex. */
+/* Whether a list of words has this one. */
+bool gate_words_have(const apr_array_header_t *list, const char *word);
+
+/* What was written -> what it means, in p; under the mutex. scratch may go afterwards. */
 const gate_compiled *gate_compile(apr_pool_t *p, apr_pool_t *scratch, const gate_dir *dir);
+
+/* A list of gate_token_source as settings have it. */
+static inline gate_token_sources gate_token_sources_of(const apr_array_header_t *list)
+{
+    return (gate_token_sources){(const gate_token_source *)(const void *)list->elts, list->nelts};
+}
 
 /* --- check.c --- */
 
+/* httpd reads the configuration twice at the start, and what a warning says is said once. */
+bool gate_config_is_last_pass(void);
 /* Whether a <Location> of that plain path is around the other path, or is it. */
 bool gate_path_is_around(const char *outer, const char *path);
 

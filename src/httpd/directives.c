@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
+/* directives.c - the table of directives: name, context, syntax, default, reader */
 #include "httpd/overheard.h"
 #include "httpd/rows.h"
 #include "httpd/shared.h"

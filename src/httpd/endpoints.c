@@ -30,23 +30,28 @@ APLOG_USE_MODULE(oidc_gate);
 
 #define MAX_PARAMETERS 8
 
-#define JSON "application/json"
-
 /* --- each endpoint --- */
 
-/* What holds at a path of this host: httpd itself is asked, by a subrequest that goes no further.
- */
-static const gate_settings *settings_at(const gate_visit *v, const char *uri)
+/* A request for a path of this host, by which httpd itself is asked what it comes to: it goes no
+ * further. */
+static request_rec *probe(const gate_visit *v, const char *uri)
 {
-    const char *problem = NULL;
-    const gate_settings *settings;
     request_rec *there;
 
     v->state->is_probe = true;
     there = ap_sub_req_lookup_uri(uri, v->r, NULL);
-    settings = gate_config_settings(there, &problem);
-    ap_destroy_sub_req(there);
     v->state->is_probe = false;
+    return there;
+}
+
+/* What holds there. */
+static const gate_settings *settings_at(const gate_visit *v, const char *uri)
+{
+    const char *problem = NULL;
+    request_rec *there = probe(v, uri);
+    const gate_settings *settings = gate_config_settings(there, &problem);
+
+    ap_destroy_sub_req(there);
     return settings;
 }
 
@@ -111,12 +116,12 @@ static gate_reason plan_login(const gate_visit *v, const gate_form *form, gate_l
  * says so. */
 static int login(gate_visit *v)
 {
-    const gate_span asked = v->r->method_number == M_POST ? gate_visit_form(v->r) : v->q.query;
     gate_login_plan plan = {.reason = GATE_NO_CREDENTIAL};
     const gate_settings *settings;
     gate_decision decision;
     gate_form *form;
-    gate_reason reason = gate_form_parse(v->q.pool, asked, LOGIN_MAX_PARAMETERS, &form);
+    gate_reason reason =
+        gate_form_parse(v->q.pool, gate_visit_parameters(v), LOGIN_MAX_PARAMETERS, &form);
 
     if (reason == GATE_OK && !is_opened(v->r))
         reason = GATE_CROSS_SITE;
@@ -135,14 +140,10 @@ static int login(gate_visit *v)
 /* Whether that leads to an address of the gate's own, however it is spelled. */
 static bool is_own_address(const gate_visit *v, const char *uri)
 {
-    request_rec *there;
-    bool is_own;
+    request_rec *there = probe(v, uri);
+    const bool is_own = gate_open_endpoint(there) == OK;
 
-    v->state->is_probe = true;
-    there = ap_sub_req_lookup_uri(uri, v->r, NULL);
-    is_own = gate_open_endpoint(there) == OK;
     ap_destroy_sub_req(there);
-    v->state->is_probe = false;
     return is_own;
 }
 
@@ -215,7 +216,7 @@ static bool is_by_page(const gate_visit *v, gate_span parameters)
 
 static int logout(gate_visit *v)
 {
-    const gate_span parameters = v->r->method_number == M_POST ? gate_visit_form(v->r) : v->q.query;
+    const gate_span parameters = gate_visit_parameters(v);
     const gate_decision decision = gate_sign_out(&v->q, v->site, v->w, parameters);
 
     if (decision.verb != GATE_ADMIT &&
@@ -262,7 +263,7 @@ static int whoami(gate_visit *v)
         return gate_visit_answer(v, gate_refuse(GATE_NO_CREDENTIAL, NULL));
     if (json_array_size(sessions) == 1)
         sessions = json_array_get(sessions, 0);
-    return gate_send_json(v->r, JSON, gate_json_compact(v->q.pool, sessions).ptr);
+    return gate_send_json(v->r, gate_json_compact(v->q.pool, sessions).ptr);
 }
 
 /* Whoever checks assertions asks for the keys again when he meets one that he does not know; else
@@ -275,7 +276,7 @@ static int jwks(gate_visit *v)
     if (!v->site->assertion)
         return HTTP_NOT_FOUND;
     apr_table_setn(v->r->err_headers_out, "Cache-Control", "public, max-age=" KEYS_MAX_AGE);
-    return gate_send_json(v->r, JSON, gate_assertion_keys(v->q.pool, v->site->assertion));
+    return gate_send_json(v->r, gate_assertion_keys(v->q.pool, v->site->assertion));
 }
 
 /* Not for visitors: where httpd comes by itself to say why a request was refused. */
@@ -325,7 +326,7 @@ static int describe_resource(gate_visit *v)
     if (!resource)
         return HTTP_NOT_FOUND;
     apr_table_setn(v->r->err_headers_out, "Access-Control-Allow-Origin", "*");
-    return gate_send_json(v->r, JSON, resource->resource_document);
+    return gate_send_json(v->r, resource->resource_document);
 }
 
 static const struct endpoint resource_endpoint = {"resource", GATE_GET_ONLY, describe_resource};

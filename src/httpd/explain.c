@@ -228,9 +228,7 @@ static void ask_with_name(explaining *e)
 
     e->there->user = apr_pstrdup(e->there->pool, state->user);
     state->trace = e->q.trace;
-    state->in_rules = true;
-    status = ap_run_auth_checker(e->there);
-    state->in_rules = false;
+    status = gate_ask_rules(e->there, state);
     e->there->user = NULL;
     if (status == OK) {
         state->rule_reason = GATE_OK;

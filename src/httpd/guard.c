@@ -216,7 +216,7 @@ static gate_state *consider(request_rec *r, const place *at)
 
 /* --- may they --- */
 
-static int ask_rules(request_rec *r, gate_state *state)
+int gate_ask_rules(request_rec *r, gate_state *state)
 {
     int status;
 
@@ -236,7 +236,7 @@ static bool would_step_up_help(request_rec *r, gate_state *state)
     if (!state->unmet_rule)
         return false;
     state->assumes_step_up = true;
-    status = ask_rules(r, state);
+    status = gate_ask_rules(r, state);
     state->assumes_step_up = false;
     if (status == OK)
         return true;
@@ -266,7 +266,7 @@ static int ask_to_step_up(request_rec *r, gate_state *state)
  * not pass gets 403, without AuthzSendForbiddenOnFailure. */
 static int judge(request_rec *r, gate_state *state)
 {
-    int status = ask_rules(r, state);
+    int status = gate_ask_rules(r, state);
     bool step_up;
 
     if (status == HTTP_INTERNAL_SERVER_ERROR && state->rule_reason == GATE_RULE_UNDECIDED)

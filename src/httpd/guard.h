@@ -11,6 +11,9 @@
  * (RFC 9700 section 4.15). In p. */
 const char *gate_user_of(apr_pool_t *p, const gate_settings *s, const gate_identity *identity);
 
+/* What httpd's rules say to whom the state's decision knows: what auth_checker returns. */
+int gate_ask_rules(request_rec *r, gate_state *state);
+
 /* Makes all that the backend will be told of whom the state's decision lets in. What cannot be told
  * truthfully makes it a refusal, before anything else is asked. */
 void gate_prepare(gate_state *state, apr_int64_t now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright The mod_oidc_gate authors */
+/* host.c - what a virtual host has once: its address, its cookies, its realms and resources */
 #include "httpd/config_private.h"
 
 #include <apr_strings.h>

@@ -112,10 +112,8 @@ static bool is_around(apr_pool_t *p, const ap_directive_t *outer, const ap_direc
 
     if (outer == inner || strncasecmp(outer->directive, inner->directive, strlen("<Direct")))
         return false;
-    outer_path = gate_heading_arguments(p, outer);
-    outer_path = ap_getword_conf(p, &outer_path);
-    inner_path = gate_heading_arguments(p, inner);
-    inner_path = ap_getword_conf(p, &inner_path);
+    outer_path = gate_heading_path(p, outer);
+    inner_path = gate_heading_path(p, inner);
     return strcasecmp(outer->directive, inner->directive) || *outer_path == '~' ||
            *inner_path == '~' || gate_path_is_around(outer_path, inner_path);
 }

@@ -338,7 +338,7 @@ int gate_page_signed_out(request_rec *r)
 
     say_what_varies(r);
     if (gate_form_of(r) != GATE_AS_PAGE)
-        return gate_send_json(r, "application/json", "{\"signed_in\":false}");
+        return gate_send_json(r, "{\"signed_in\":false}");
     return send_page(r, "You are signed out",
                      "On a computer that others use, close the browser too.", "",
                      link_to(r, sign_in_at(r->pool, site, "/"), "Sign in again"));

@@ -11,7 +11,7 @@
 
 APLOG_USE_MODULE(oidc_gate);
 
-int gate_send_json(request_rec *r, const char *type, const char *json)
+static int send_as(request_rec *r, const char *type, const char *json)
 {
     ap_set_content_type(r, type);
     apr_table_setn(r->err_headers_out, "Content-Security-Policy",
@@ -20,6 +20,11 @@ int gate_send_json(request_rec *r, const char *type, const char *json)
     ap_rputs(json, r);
     ap_rputs("\n", r);
     return OK;
+}
+
+int gate_send_json(request_rec *r, const char *json)
+{
+    return send_as(r, "application/json", json);
 }
 
 /* What a program is told. */
@@ -124,6 +129,6 @@ int gate_problem_refusal(request_rec *r, const gate_state *state, int status)
         if (value)
             json_object_set_new(body, members[i].name, value);
     }
-    return gate_send_json(r, is_problem ? "application/problem+json" : "application/json",
-                          body ? gate_json_compact(r->pool, body).ptr : "{}");
+    return send_as(r, is_problem ? "application/problem+json" : "application/json",
+                   body ? gate_json_compact(r->pool, body).ptr : "{}");
 }

@@ -6,8 +6,8 @@
 
 #include "httpd/request.h"
 
-/* Sends JSON text, of that media type. */
-int gate_send_json(request_rec *r, const char *type, const char *json);
+/* Answers with JSON text. */
+int gate_send_json(request_rec *r, const char *json);
 
 /* Says why not, in the form that state->form names. */
 int gate_problem_refusal(request_rec *r, const gate_state *state, int status);

@@ -299,7 +299,7 @@ int gate_status_show(request_rec *r, const gate_request *q, bool may_order)
         return OK;
     }
     if (is_asked(q->query, "json"))
-        return gate_send_json(r, "application/json", gate_report_json(report));
+        return gate_send_json(r, gate_report_json(report));
     return gate_page_report(
         r, "The gate",
         "What all processes of this server have counted. The same for programs "
@@ -368,7 +368,7 @@ gate_decision gate_status_order(request_rec *r, const gate_request *q, const gat
 int gate_status_say(request_rec *r, const gate_status_outcome *outcome)
 {
     if (gate_form_of(r) != GATE_AS_PAGE)
-        return gate_send_json(r, "application/json", outcome->json);
+        return gate_send_json(r, outcome->json);
     return gate_page_report(r, "Fetched anew",
                             apr_psprintf(r->pool, "Documents that came: %d.", outcome->fetched),
                             outcome->paragraphs);

@@ -71,6 +71,11 @@ gate_span gate_visit_form(request_rec *r)
     return len < BODY_MAX_BYTES && !got ? (gate_span){body, (size_t)len} : (gate_span){NULL, 0};
 }
 
+gate_span gate_visit_parameters(const gate_visit *v)
+{
+    return v->r->method_number == M_POST ? gate_visit_form(v->r) : v->q.query;
+}
+
 void gate_visit_note_ended(const gate_visit *v, gate_decision decision)
 {
     v->state->decision = decision;

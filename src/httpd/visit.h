@@ -33,6 +33,8 @@ gate_decision gate_visit_refuse_method(const gate_visit *v, unsigned methods);
 
 /* The form of a POST, in r->pool; the absent span where it is none that can be read to its end. */
 gate_span gate_visit_form(request_rec *r);
+/* What it is asked with: that form, or the query of a GET. */
+gate_span gate_visit_parameters(const gate_visit *v);
 
 /* Others have ended sessions: the log says so. */
 void gate_visit_note_ended(const gate_visit *v, gate_decision decision);
