@@ -155,48 +155,21 @@ bool gate_shelf_name_of(const gate_shelf *shelf, gate_shelf_name *name, const ga
     return gate_fold_of(name, &shelf->key, parts, count);
 }
 
-/* How long it is; 0: it is not there. */
-static size_t length_of(board *b, const gate_shelf_name *name)
-{
-    const place *at;
-    size_t len;
-    if (!reach(b))
-        return 0;
-    at = find(b, name);
-    len = at ? at->len : 0;
-    leave(b);
-    return len;
-}
-
-/* The same again, if it is no other by now. */
-static bool copy_out(board *b, const gate_shelf_name *name, int64_t now, unsigned char *copy,
-                     size_t len)
-{
-    place *at;
-    if (!reach(b))
-        return false;
-    at = find(b, name);
-    if (at && at->len != len)
-        at = NULL;
-    if (at) {
-        memcpy(copy, at->bytes, len);
-        note_asked(b, at, now);
-    }
-    leave(b);
-    return at;
-}
-
-/* Nothing is allocated under a lock. */
+/* Nobody waits here, so that memory may be had while others find nothing. */
 bool gate_shelf_find(gate_shelf *shelf, const gate_shelf_name *name, int64_t now, apr_pool_t *p,
                      gate_span *block)
 {
     board *b = board_of(shelf, name);
-    const size_t len = length_of(b, name);
-    unsigned char *copy = len ? apr_palloc(p, len) : NULL;
-    if (!copy || !copy_out(b, name, now, copy, len))
+    place *at;
+    if (!reach(b))
         return false;
-    *block = (gate_span){(const char *)copy, len};
-    return true;
+    at = find(b, name);
+    if (at) {
+        *block = (gate_span){apr_pmemdup(p, at->bytes, at->len), at->len};
+        note_asked(b, at, now);
+    }
+    leave(b);
+    return at;
 }
 
 void gate_shelf_put(gate_shelf *shelf, const gate_shelf_name *name, int64_t now, gate_span block)

@@ -469,32 +469,28 @@ static bool has_good_head(const gate_identity *identity)
            is_text(identity, identity->scope) && identity->is_client <= 1;
 }
 
-/* There may be hundreds, on every request: no early way out, so that it runs straight through. What
- * is left behind each is or-ed together: less than nothing, as soon as one runs out. */
 static bool has_good_entries(const gate_identity *identity)
 {
-    const struct entry *entry = entries_of(identity);
-    const int64_t texts = identity->text_bytes, values = identity->values;
-    int64_t left = 0;
-    for (uint32_t i = 0; i < identity->entries; i++, entry++) {
-        left |= texts - 1 - entry->path;
-        left |= values - entry->first - entry->count;
-        left |= entry->is_array - (int64_t)(entry->count != 1);
+    const struct entry *entry = entries_of(identity), *const end = entry + identity->entries;
+    const uint32_t texts = identity->text_bytes, values = identity->values;
+    for (; entry < end; entry++) {
+        if (entry->path >= texts || (uint64_t)entry->first + entry->count > values ||
+            (entry->count != 1 && !entry->is_array))
+            return false;
     }
-    return left >= 0;
+    return true;
 }
 
-/* With at least a byte behind each text. */
+/* There may be hundreds. */
 static bool has_good_values(const gate_identity *identity)
 {
-    const struct value *value = values_of(identity);
-    const int64_t whole = identity->text_bytes;
-    int64_t left = 0;
-    for (uint32_t i = 0; i < identity->values; i++) {
-        left |= whole - 1 - value[i].offset - value[i].len;
-        left |= GATE_VALUE_JSON - (int64_t)value[i].type;
+    const struct value *value = values_of(identity), *const end = value + identity->values;
+    const uint32_t whole = identity->text_bytes;
+    for (; value < end; value++) {
+        if (!is_text_inside(whole, value->offset, value->len) || value->type > GATE_VALUE_JSON)
+            return false;
     }
-    return left >= 0;
+    return true;
 }
 
 const gate_identity *gate_identity_open(gate_span bytes)
@@ -608,7 +604,8 @@ static uint32_t find_hash(const struct entry *entries, uint32_t count, uint32_t 
     return at;
 }
 
-bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name, gate_claim *claim)
+/* NULL where there is none. */
+static const struct entry *find_entry(const gate_identity *identity, const gate_claim_name *name)
 {
     const struct entry *entries = entries_of(identity), *best = NULL;
     const uint32_t count = identity->entries;
@@ -618,15 +615,32 @@ bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name,
         if (is_meant(identity, entry, name) && (!best || entry->depth < best->depth))
             best = entry;
     }
-    if (!best)
+    return best;
+}
+
+bool gate_claim_find(const gate_identity *identity, const gate_claim_name *name, gate_claim *claim)
+{
+    const struct entry *entry = find_entry(identity, name);
+    if (!entry)
         return false;
     *claim = (gate_claim){
-        .values = values_of(identity) + best->first,
+        .values = values_of(identity) + entry->first,
         .texts = texts_of(identity),
-        .count = (int)best->count,
-        .is_array = best->is_array,
+        .count = (int)entry->count,
+        .is_array = entry->is_array,
     };
     return true;
+}
+
+bool gate_claim_find_plain(const gate_identity *identity, const gate_claim_name *name,
+                           gate_span *value)
+{
+    const struct entry *entry = find_entry(identity, name);
+    if (!entry || entry->is_array)
+        return false;
+    const struct value found = values_of(identity)[entry->first];
+    *value = (gate_span){texts_of(identity) + found.offset, found.len};
+    return found.is_plain;
 }
 
 bool gate_claim_is_barred(const gate_identity *identity, const gate_claim_name *name)
@@ -646,11 +660,6 @@ gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type
     const struct value value = ((const struct value *)claim->values)[i];
     *type = (gate_value_type)value.type;
     return (gate_span){claim->texts + value.offset, value.len};
-}
-
-bool gate_claim_is_plain(const gate_claim *claim, int i)
-{
-    return ((const struct value *)claim->values)[i].is_plain;
 }
 
 /* The values from *i on that stand in a row, each with its NUL behind it, as one text; *i is then

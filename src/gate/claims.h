@@ -122,9 +122,11 @@ bool gate_claim_find_for_rule(const gate_identity *identity, const gate_claim_na
  * record that was made here. */
 gate_span gate_claim_value(const gate_claim *claim, int i, gate_value_type *type);
 
-/* Whether the i-th value is certainly what a header field carries and gives back as it is: neither
- * empty nor null, without a control character, and without a blank at either end. */
-bool gate_claim_is_plain(const gate_claim *claim, int i);
+/* Finds a claim's value that is no array, and certainly what a header field carries and gives back
+ * as it is: neither empty nor null, without a control character, and without a blank at either end.
+ * It ends in a NUL. False for any other: gate_claim_find says what it is. */
+bool gate_claim_find_plain(const gate_identity *identity, const gate_claim_name *name,
+                           gate_span *value);
 
 /* Writes all values, with the separator between them, into at most `room` bytes. How many they are;
  * 0, and then anything may be in them, where not all are plain, one holds the separator, or there

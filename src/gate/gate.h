@@ -48,9 +48,12 @@ struct gate_world {
     int key_count;
 };
 
+#define GATE_CLIENT_SHOWN_BYTES 200 /* of a client's id */
+
 /* What a credential was accepted for. What one realm accepted means nothing in another. */
 typedef struct gate_realm {
     const char *issuer, *client_id;
+    const char *client_shown; /* the latter, escaped for the log */
     gate_digest fingerprint; /* over these and the origin: bound into sessions and login states */
     const char *tag;         /* 8 characters of it, part of the cookie names */
     const char *cookie;      /* the name of its session cookie */
@@ -221,6 +224,7 @@ struct gate_request {
     void *context;       /* the adapter's */
     int *provider_calls; /* counts what this request asked the provider */
     gate_trace *trace;   /* gets each step of the decision; NULL: nobody asks why */
+    const gate_span *brought; /* what gate_decide_brought has found in it; NULL: nobody has asked */
     const char *(*header)(const gate_request *q, const char *name); /* NULL where not sent */
 };
 

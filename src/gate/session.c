@@ -28,9 +28,10 @@ static void use_cookie(const gate_settings *s, const char *bytes, gate_record_lo
 
 bool gate_session_cookie_find(const gate_request *q, const gate_settings *s, gate_span *value)
 {
-    const gate_span header = gate_span_of(q->header(q, "Cookie"));
+    gate_span header;
 
-    *value = (gate_span){NULL, 0};
+    *value = q->brought ? q->brought[0] : (gate_span){NULL, 0};
+    header = gate_span_of(q->brought ? NULL : q->header(q, "Cookie"));
     return !header.ptr ||
            gate_cookie_find(header, gate_span_of(s->realm.cookie), value) != GATE_COOKIE_SEVERAL;
 }

@@ -538,20 +538,6 @@ static gate_reason fill(writer *w, const gate_template *t, const gate_template_v
     return GATE_OK;
 }
 
-/* A header field's value, as it stands in the record: nothing is copied. False: what it is will be
- * found out, and said, the long way. */
-static bool is_whole_value(const struct segment *segment, const gate_identity *identity,
-                           gate_span *value)
-{
-    gate_claim claim;
-    gate_value_type type;
-    if (!identity || !gate_claim_find(identity, &segment->claim, &claim) || claim.is_array ||
-        !gate_claim_is_plain(&claim, 0))
-        return false;
-    *value = gate_claim_value(&claim, 0, &type);
-    return value->len <= GATE_TEMPLATE_MAX_BYTES;
-}
-
 static gate_reason render(apr_pool_t *p, const gate_template *compiled,
                           const gate_template_values *values, gate_span *value, const char **detail)
 {
@@ -574,7 +560,10 @@ gate_reason gate_template_render(apr_pool_t *p, const gate_template *compiled,
                                  const gate_template_values *values, gate_span *value,
                                  const char **detail)
 {
-    if (compiled->is_claim && is_whole_value(&compiled->segments[0], values->identity, value))
+    /* As it stands in the record: nothing is copied. */
+    if (compiled->is_claim && values->identity &&
+        gate_claim_find_plain(values->identity, &compiled->segments[0].claim, value) &&
+        value->len <= GATE_TEMPLATE_MAX_BYTES)
         return GATE_OK;
     return render(p, compiled, values, value, detail);
 }

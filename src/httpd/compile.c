@@ -173,6 +173,8 @@ static bool set_realm(compiling *c)
 
     realm->issuer = c->d->issuer;
     realm->client_id = c->d->client_id;
+    realm->client_shown =
+        gate_span_for_log(c->p, gate_span_of(realm->client_id), GATE_CLIENT_SHOWN_BYTES);
     if (!gate_digest_of(&realm->fingerprint, parts, 4))
         return false;
     realm->tag = apr_psprintf(c->p, "%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3]);

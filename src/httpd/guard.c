@@ -182,6 +182,7 @@ static gate_state *decide(request_rec *r, const place *at)
     if (gate_memory_recall(&key, &q, state))
         return state;
     q = gate_request_of(r, state);
+    q.brought = key.is_made ? key.brought : NULL;
     q.is_watched = !gate_config_enforces(r);
     state->decision = settings ? gate_decide(&q, settings, gate_runtime_world())
                                : gate_refuse(GATE_CONFIG_ERROR, at->problem);

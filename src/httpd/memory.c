@@ -46,8 +46,9 @@ gate_memory_key gate_memory_key_of(request_rec *r, const gate_request *q, const 
         gate_span_of(s->name),
     };
 
-    if (!shelf || !is_first_look(r) || !gate_decide_brought(q, s, parts + PLACE))
+    if (!shelf || !is_first_look(r) || !gate_decide_brought(q, s, key.brought))
         return key;
+    memcpy(parts + PLACE, key.brought, sizeof key.brought);
     key.is_made = gate_shelf_name_of(shelf, &key.name, parts, sizeof parts / sizeof *parts);
     return key;
 }

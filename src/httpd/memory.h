@@ -6,6 +6,7 @@
 #define GATE_HTTPD_MEMORY_H
 
 #include "base/shelf.h"
+#include "gate/decide.h"
 #include "httpd/request.h"
 
 /* The child_init hook. What is remembered goes with the process, and so with the configuration that
@@ -16,6 +17,7 @@ void gate_memory_child(apr_pool_t *pchild, server_rec *main_server);
 typedef struct gate_memory_key {
     bool is_made; /* false: by nothing */
     gate_shelf_name name;
+    gate_span brought[GATE_BROUGHT_PARTS]; /* by the request */
 } gate_memory_key;
 
 gate_memory_key gate_memory_key_of(request_rec *r, const gate_request *q, const gate_settings *s);

@@ -87,16 +87,24 @@ static bool is_request_id(const char *id)
     return len && len <= ID_MAX_CHARS && !id[len];
 }
 
-/* Randomness costs more to ask for than to have: each thread asks for that of many ids at once. */
+/* Randomness costs more to ask for than to have: each thread makes many ids at once. */
 static const char *make_random_id(apr_pool_t *p)
 {
-    static __thread char ids[ID_BYTES * 32];
+    enum { AT_ONCE = 32, ID_CHARS = ID_BYTES / 3 * 4 };
+    _Static_assert(ID_BYTES % 3 == 0, "each id is so many characters of their text");
+    static __thread char ids[AT_ONCE * ID_CHARS];
     static __thread size_t left;
 
-    if (!left && !gate_random_bytes(ids, sizeof ids))
-        return "-";
-    left = left ? left - ID_BYTES : sizeof ids - ID_BYTES;
-    return gate_base64url_encode(p, (gate_span){ids + left, ID_BYTES});
+    if (!left) {
+        char bytes[AT_ONCE * ID_BYTES];
+
+        if (!gate_random_bytes(bytes, sizeof bytes))
+            return "-";
+        memcpy(ids, gate_base64url_encode(p, (gate_span){bytes, sizeof bytes}), sizeof ids);
+        left = sizeof ids;
+    }
+    left -= ID_CHARS;
+    return apr_pstrmemdup(p, ids + left, ID_CHARS);
 }
 
 static const char *make_id(request_rec *r)

@@ -45,14 +45,16 @@ static const char *provider_of(const verdict *v)
 static const char *client_of(const verdict *v)
 {
     const gate_decision *decision = &v->state->decision;
-    const gate_span client =
-        decision->known ? gate_identity_client_id(decision->identity) : (gate_span){NULL, 0};
+    const gate_settings *s = v->state->settings; /* NULL: a login is just finished */
+    gate_span client;
 
-    if (client.ptr)
-        return gate_span_for_log(v->p, client, SHOWN_BYTES);
-    return decision->known && decision->method == GATE_METHOD_CODE
-               ? v->state->settings->realm.client_id
-               : NULL;
+    if (!decision->known)
+        return NULL;
+    client = gate_identity_client_id(decision->identity);
+    if (s && (client.ptr ? gate_span_is(client, s->realm.client_id)
+                         : decision->method == GATE_METHOD_CODE))
+        return s->realm.client_shown;
+    return client.ptr ? gate_span_for_log(v->p, client, GATE_CLIENT_SHOWN_BYTES) : NULL;
 }
 
 static const char *cache_of(const verdict *v)
