@@ -317,7 +317,8 @@ static bool again(gate_settings *s, const gate_decision *before)
 static void test_again(void)
 {
     gate_settings *s = world_begin();
-    gate_decision before;
+    static const gate_token_source named = {GATE_TOKEN_IN_HEADER, "X-Token"};
+    gate_decision before, odd;
     gate_settings stricter, needy;
     fake_record *filed;
 
@@ -328,6 +329,15 @@ static void test_again(void)
     needy.needs = GATE_NEEDS_ACCESS_TOKEN;
     ok(!gate_decide_repeats(&needy, &before),
        "not where tokens are told, which have their own end");
+    needy = *s;
+    needy.tells_anew = true;
+    ok(!gate_decide_repeats(&needy, &before), "nor where something is made for each request");
+    needy = *s;
+    needy.token_sources = (gate_token_sources){&named, 1};
+    ok(!gate_decide_repeats(&needy, &before), "nor where a credential may stand elsewhere, too");
+    odd = before;
+    odd.detail = "a line of its own";
+    ok(!gate_decide_repeats(s, &odd), "nor where there is more to say of it");
     world_wait(10);
     stricter = *s;
     stricter.session.lifetime = 10;
@@ -342,6 +352,24 @@ static void test_again(void)
     ok(again(s, &before), "with all as it was it holds");
     filed->filed = false;
     ok(!again(s, &before), "and not when the record is gone");
+}
+
+/* Nothing but the clock moves: the record is there, in that version. */
+static void test_again_renewal(void)
+{
+    gate_settings *s = world_begin();
+    gate_decision before;
+    apr_int64_t until;
+
+    sign_in(s, page);
+    before = open_page(s, page);
+    until = gate_identity_expires(before.identity);
+    ok(until > WORLD_START && until < WORLD_START + s->session.lifetime,
+       "who it is, is believed until it can be renewed");
+    world_wait((int)(until - WORLD_START - 1));
+    ok(again(s, &before), "so long it holds");
+    world_wait(1);
+    ok(!again(s, &before), "and then somebody must ask the provider");
 }
 
 static void test_again_revoked(void)
@@ -465,6 +493,7 @@ int main(void)
     test_why();
     test_same_answer();
     test_again();
+    test_again_renewal();
     test_again_revoked();
     test_again_token();
     test_brought_session();

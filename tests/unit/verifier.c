@@ -34,6 +34,23 @@ static gate_span changed(apr_pool_t *p, gate_span signature)
     return (gate_span){bytes, signature.len};
 }
 
+/* As PS256 signs, but for the salt, which is shorter. */
+static gate_span short_salted(apr_pool_t *p, EVP_PKEY *key, const char *text)
+{
+    unsigned char *bytes = apr_palloc(p, 512);
+    size_t len = 512;
+    EVP_MD_CTX *signs = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *how = NULL;
+    const bool done =
+        EVP_DigestSignInit_ex(signs, &how, "SHA256", NULL, NULL, key, NULL) == 1 &&
+        EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING) == 1 &&
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(how, 20) == 1 &&
+        EVP_DigestSign(signs, bytes, &len, (const unsigned char *)text, strlen(text)) == 1;
+
+    EVP_MD_CTX_free(signs);
+    return (gate_span){done ? (const char *)bytes : NULL, len};
+}
+
 /* What one check leaves behind must not count in the next, whatever it was. */
 static void one_after_the_other(apr_pool_t *p)
 {
@@ -77,6 +94,10 @@ static void one_after_the_other(apr_pool_t *p)
        "by another rule, a genuine signature is none");
     ok(gate_verifiers_check(of_rsa, &ps256, gate_span_of(TEXT), pss) == GATE_VERIFIER_GENUINE,
        "by its own it is");
+    const gate_span salted = short_salted(p, rsa, TEXT);
+    ok(salted.ptr && gate_verifiers_check(of_rsa, &ps256, gate_span_of(TEXT), salted) ==
+                         GATE_VERIFIER_REFUSED,
+       "with a shorter salt than the hash it is none (RFC 7518 section 3.5)");
     ok(gate_verifiers_check(of_rsa, &no_such_hash, gate_span_of(TEXT), pss) == GATE_VERIFIER_FAILED,
        "what OpenSSL does not have fails");
     ok(gate_verifiers_check(of_rsa, &eddsa, gate_span_of(TEXT), pss) != GATE_VERIFIER_GENUINE,
