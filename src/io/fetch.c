@@ -56,7 +56,8 @@ typedef struct handle {
     CURL *curl;
     struct transfer *carries; /* what libcurl's callbacks are about */
     char message[CURL_ERROR_SIZE];
-    char *kept_for; /* where it leads, and how */
+    char *origin;   /* where it leads, */
+    char *way;      /* and how */
     CURLU *address; /* that it asked last, */
     char *text;     /* which is this, as it was said; NULL: it has none yet */
     apr_time_t idle_since;
@@ -315,21 +316,23 @@ static void destroy(handle *h)
         curl_easy_cleanup(h->curl);
     curl_url_cleanup(h->address);
     free(h->buffer);
-    gate_wipe_and_free(h->kept_for);
+    free(h->origin);
+    gate_wipe_and_free(h->way);
     gate_wipe_and_free(h->text);
     free(h);
 }
 
-static handle *create(const char *purpose, const gate_fetch_limits *limits)
+static handle *create(const char *origin, const char *way, const gate_fetch_limits *limits)
 {
     handle *h = calloc(1, sizeof *h);
     if (!h)
         return NULL;
     h->keep_seconds = KEEP_SECONDS;
     h->socket = CURL_SOCKET_BAD;
-    h->kept_for = strdup(purpose);
+    h->origin = strdup(origin);
+    h->way = strdup(way);
     h->curl = curl_easy_init();
-    if (h->kept_for && h->curl && configure(h->curl) && set_way(h->curl, limits) &&
+    if (h->origin && h->way && h->curl && configure(h->curl) && set_way(h->curl, limits) &&
         trust(h->curl, limits->ca_file) && set_callbacks(h))
         return h;
     destroy(h);
@@ -362,22 +365,27 @@ static handle *remove_idle(gate_fetcher *fetcher, int at)
     return h;
 }
 
-/* Of the handles for that purpose, the one that came back last: its connection is the least likely
- * to be closed. */
-static handle *borrow(gate_fetcher *fetcher, const char *purpose,
-                      const gate_fetch_limits *limits)
+/* Whether it asked that address last; or, where no address is said, leads to that origin. */
+static bool fits(const handle *h, const char *url, const char *origin)
+{
+    return url ? h->text && strcmp(h->text, url) == 0 : strcmp(h->origin, origin) == 0;
+}
+
+/* Of those that fit and go that way, the one that came back last: its connection is the least
+ * likely to be closed. NULL: none does. */
+static handle *borrow(gate_fetcher *fetcher, const char *url, const char *origin, const char *way)
 {
     handle *found = NULL;
     apr_thread_mutex_lock(fetcher->lock);
     for (int i = fetcher->count - 1; i >= 0 && !found; i--)
-        if (strcmp(fetcher->idle[i]->kept_for, purpose) == 0)
+        if (fits(fetcher->idle[i], url, origin) && strcmp(fetcher->idle[i]->way, way) == 0)
             found = remove_idle(fetcher, i);
     apr_thread_mutex_unlock(fetcher->lock);
-    return found ? found : create(purpose, limits);
+    return found;
 }
 
-/* All that a handle depends on. */
-static const char *purpose_of(apr_pool_t *p, const char *origin, const gate_fetch_limits *limits)
+/* All that a handle depends on beside the origin. */
+static const char *way_of(apr_pool_t *p, const gate_fetch_limits *limits)
 {
     const char *const with[] = {
         limits->ca_file,  limits->proxy,       limits->proxy_credentials,
@@ -386,11 +394,11 @@ static const char *purpose_of(apr_pool_t *p, const char *origin, const gate_fetc
     const char *said[sizeof with / sizeof *with];
     for (size_t i = 0; i < sizeof with / sizeof *with; i++)
         said[i] = with[i] ? with[i] : "";
-    const char *purpose = apr_pstrcat(p, origin, "\n", said[0], "\n", said[1], "\n", said[2],
-                                      "\n", said[3], "\n", said[4], "\n", said[5], NULL);
+    const char *way = apr_pstrcat(p, said[0], "\n", said[1], "\n", said[2], "\n", said[3], "\n",
+                                  said[4], "\n", said[5], NULL);
     if (limits->proxy_credentials)
-        gate_wipe_with(p, gate_span_of(purpose));
-    return purpose;
+        gate_wipe_with(p, gate_span_of(way));
+    return way;
 }
 
 /* One that came back makes room for itself and, by the way, ends the one that has been idle for too
@@ -539,12 +547,15 @@ static void forget(handle *h, apr_size_t body_bytes)
 }
 
 /* "https://id.example.com/token: Connection refused": never the query, which may have a secret. */
-static gate_reason explain(apr_pool_t *p, gate_reason reason, const char *origin,
-                           const gate_url *url, const char *message, const char **detail)
+static gate_reason explain(apr_pool_t *p, gate_reason reason, const char *address,
+                           const char *message, const char **detail)
 {
+    gate_url url;
+    const bool is_address = gate_url_parse(gate_span_of(address), &url);
     if (detail)
         *detail =
-            apr_pstrcat(p, origin, gate_span_for_log(p, url->path, DETAIL_PATH_BYTES), ": ",
+            apr_pstrcat(p, is_address ? gate_url_origin(p, &url) : "",
+                        is_address ? gate_span_for_log(p, url.path, DETAIL_PATH_BYTES) : "", ": ",
                         gate_span_for_log(p, gate_span_of(message), DETAIL_MESSAGE_BYTES), NULL);
     return reason;
 }
@@ -613,23 +624,41 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
     return reason;
 }
 
+/* One that asked this very address last knows it already; else one that leads there. */
+static gate_reason find_handle(gate_fetcher *fetcher, apr_pool_t *p, const char *address,
+                               const gate_fetch_limits *limits, handle **found,
+                               const char **message)
+{
+    const char *way = way_of(p, limits), *origin;
+    gate_url url;
+    *found = borrow(fetcher, address, NULL, way);
+    if (*found)
+        return GATE_OK;
+    *message = "no http or https address";
+    if (!gate_url_parse(gate_span_of(address), &url))
+        return GATE_IDP_UNREACHABLE;
+    origin = gate_url_origin(p, &url);
+    *found = borrow(fetcher, NULL, origin, way);
+    if (!*found)
+        *found = create(origin, way, limits);
+    *message = "no libcurl handle";
+    return *found ? GATE_OK : GATE_INTERNAL;
+}
+
 gate_reason gate_fetch(gate_fetcher *fetcher, apr_pool_t *p, const gate_question *question,
                        const gate_fetch_limits *limits, gate_answer *answer, const char **detail)
 {
-    gate_url url = {.path = GATE_SPAN("")};
-    if (!gate_url_parse(gate_span_of(question->url), &url))
-        return explain(p, GATE_IDP_UNREACHABLE, "", &url, "no http or https address", detail);
-    const char *origin = gate_url_origin(p, &url);
-    if (gate_span_has_control(gate_span_of(question->authorization)))
-        return explain(p, GATE_INTERNAL, origin, &url, "a control character in a header", detail);
-    handle *h = borrow(fetcher, purpose_of(p, origin, limits), limits);
-    if (!h)
-        return explain(p, GATE_INTERNAL, origin, &url, "no libcurl handle", detail);
-    transfer t = {.by = h, .question = question, .limits = limits};
-    const char *message;
-    gate_reason reason = carry(p, &t, answer, &message);
+    const char *message = "a control character in a header";
+    handle *h;
+    gate_reason reason = gate_span_has_control(gate_span_of(question->authorization))
+                             ? GATE_INTERNAL
+                             : find_handle(fetcher, p, question->url, limits, &h, &message);
     if (reason != GATE_OK)
-        explain(p, reason, origin, &url, message, detail);
+        return explain(p, reason, question->url, message, detail);
+    transfer t = {.by = h, .question = question, .limits = limits};
+    reason = carry(p, &t, answer, &message);
+    if (reason != GATE_OK)
+        explain(p, reason, question->url, message, detail);
     /* libcurl counts sendings-again over a handle's whole life and fails at the sixth: such a
      * handle ends here. */
     if (reason == GATE_OK && t.sendings == 1)
