@@ -22,13 +22,17 @@ APLOG_USE_MODULE(oidc_gate);
 typedef struct sweep_list {
     apr_array_header_t *names; /* NULL as long as nothing was found */
     apr_pool_t *pool;
+    gate_span prefix; /* what stands before each of the names */
 } sweep_list;
 
 static int note_told(void *data, const char *name, const char *value)
 {
     sweep_list *sweep = data;
+    const size_t skipped = sweep->prefix.len;
 
-    if (gate_config_tells_header(gate_span_of(name))) {
+    if (skipped && !gate_span_starts(gate_span_of(name), sweep->prefix.ptr))
+        return 1;
+    if (gate_config_tells_header(gate_span_of(name + skipped))) {
         if (!sweep->names)
             sweep->names = apr_array_make(sweep->pool, 4, sizeof(const char *));
         APR_ARRAY_PUSH(sweep->names, const char *) = name;
@@ -37,14 +41,19 @@ static int note_told(void *data, const char *name, const char *value)
 }
 
 /* The names that were taken out of the table, or NULL. */
-static apr_array_header_t *sweep_table(apr_pool_t *p, apr_table_t *table)
+static apr_array_header_t *sweep_table_of(apr_pool_t *p, apr_table_t *table, gate_span prefix)
 {
-    sweep_list sweep = {.pool = p};
+    sweep_list sweep = {.pool = p, .prefix = prefix};
 
     apr_table_do(note_told, &sweep, table, NULL);
     for (int i = 0; sweep.names && i < sweep.names->nelts; i++)
         apr_table_unset(table, APR_ARRAY_IDX(sweep.names, i, const char *));
     return sweep.names;
+}
+
+static apr_array_header_t *sweep_table(apr_pool_t *p, apr_table_t *table)
+{
+    return sweep_table_of(p, table, (gate_span){NULL, 0});
 }
 
 static void put_back(apr_table_t *headers, const char *name, const char *value)
@@ -81,15 +90,18 @@ void gate_restore(request_rec *r)
     }
 }
 
-/* No hook is run first of all for a subrequest; so whoever looks at it first does this. */
+/* No hook is run first of all for a subrequest; so whoever looks at it first does this. It has the
+ * headers of the page that it is a part of, and what mod_include has made variables of. */
 void gate_receive(request_rec *r)
 {
     if (!r->main || gate_state_of(r))
         return;
     gate_state_make(r, NULL);
     gate_restore(r);
-    if (gate_config_tells_headers())
-        sweep_table(r->pool, r->headers_in);
+    if (!gate_config_tells_headers())
+        return;
+    sweep_table(r->pool, r->headers_in);
+    sweep_table_of(r->pool, r->subprocess_env, GATE_SPAN("HTTP_"));
 }
 
 /* --- the first look --- */

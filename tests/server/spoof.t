@@ -301,6 +301,7 @@ row 'an ErrorDocument that is guarded itself hears of her what the gate says' =>
 
 write_file("$DOCS/parts/open.shtml", qq(<!--#include virtual="/open/part" -->\n)) if mkdir "$DOCS/parts";
 write_file("$DOCS/parts/guarded.shtml", qq(<!--#include virtual="/app/part" -->\n));
+write_file("$DOCS/parts/program.shtml", qq(<!--#include virtual="/cgi/env" -->\n));
 write_file("$DOCS/parts/shown.shtml", join '', map { qq($_=<!--#echo var="$_" -->\n) } qw(HTTP_X_USER HTTP_X_REMOTE_GROUPS));
 
 row 'a part of a page hears what its own place says, not what the page was sent with' => sub {
@@ -308,6 +309,7 @@ row 'a part of a page hears what its own place says, not what the page was sent 
     no_spelling_arrives(path => '/parts-in/open.shtml', who => $alice, want => 'nobody');
     no_spelling_arrives(path => '/parts/guarded.shtml', who => $alice, want => 'gate');
     no_spelling_arrives(path => '/parts-in/guarded.shtml', who => $alice, want => 'gate');
+    no_spelling_arrives(path => '/parts-in/program.shtml', who => $alice, want => 'nobody', text => 1, names => [keys %SAID]);
 };
 
 row 'a page that shows its own environment' => sub {
