@@ -120,7 +120,8 @@ static const char *realm_of(request_rec *r)
 /* A script's requests, and those for pictures, open that box too. */
 static bool is_browser(request_rec *r, const gate_state *state)
 {
-    return state->form == GATE_AS_PAGE || apr_table_get(r->headers_in, "Sec-Fetch-Mode") ||
+    return state->representation == GATE_AS_PAGE ||
+           apr_table_get(r->headers_in, "Sec-Fetch-Mode") ||
            apr_table_get(r->headers_in, "X-Requested-With");
 }
 
@@ -232,7 +233,7 @@ int gate_deny(request_rec *r, gate_state *state, gate_reason reason, int status)
         return status;
     state->is_refused = true;
     /* httpd makes a GET of the request before it asks for the page. */
-    state->form = gate_form_of(r);
+    state->representation = gate_representation_of(r);
     state->can_repeat = r->method_number == M_GET;
     send_headers(r, &state->decision);
     if (status == 401 || (status == 403 && gate_reason_get(reason)->oauth_error) ||

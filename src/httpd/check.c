@@ -204,16 +204,35 @@ static gate_dir *foresee(const checking *c, const outline *o, const server_rec *
 
 /* --- telling --- */
 
-static void say(checking *c, bool is_error, const char *text)
+/* What was said before is not said again; false. */
+static bool say(checking *c, int level, const char *format, va_list arguments)
 {
+    const char *text = apr_pvsprintf(c->p, format, arguments);
+
     if (apr_hash_get(c->said, text, APR_HASH_KEY_STRING))
-        return;
+        return false;
     apr_hash_set(c->said, text, APR_HASH_KEY_STRING, text);
-    c->errors += is_error;
-    if (is_error)
-        ap_log_error(APLOG_MARK, APLOG_ERR | APLOG_STARTUP, 0, c->main_server, "%s", text);
-    else if (c->is_loud)
-        ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, c->main_server, "%s", text);
+    ap_log_error(APLOG_MARK, level | APLOG_STARTUP, 0, c->main_server, "%s", text);
+    return true;
+}
+
+__attribute__((format(printf, 2, 3))) static void complain(checking *c, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    c->errors += say(c, APLOG_ERR, format, arguments);
+    va_end(arguments);
+}
+
+__attribute__((format(printf, 2, 3))) static void warn(checking *c, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    if (c->is_loud)
+        say(c, APLOG_WARNING, format, arguments);
+    va_end(arguments);
 }
 
 /* --- the check --- */
@@ -244,23 +263,20 @@ static const gate_compiled *compile(const checking *c, const outline *o, const s
 static void warn_watched(checking *c, const outline *o, const gate_settings *settings)
 {
     if (!settings->enforces)
-        say(c, false,
-            apr_psprintf(c->p,
-                         "%s is not enforced (OIDCGateEnforce Off): whatever is decided there, "
-                         "everybody passes, and the log says who would not have.",
-                         gate_directives_text(c->p, o->dir->written)));
+        warn(c,
+             "%s is not enforced (OIDCGateEnforce Off): whatever is decided there, "
+             "everybody passes, and the log says who would not have.",
+             gate_directives_text(c->p, o->dir->written));
 }
 
 static void warn_backend(void *context, const char *text)
 {
     checking *c = context;
 
-    say(c, false,
-        apr_pstrcat(c->p, text,
-                    ": what OIDCGateHeader says goes there in the clear, and whoever is on the way "
-                    "can read it and say something else. Say https://, or let the backend check an "
-                    "%{assertion:...}.",
-                    NULL));
+    warn(c,
+         "%s: what OIDCGateHeader says goes there in the clear, and whoever is on the way can read "
+         "it and say something else. Say https://, or let the backend check an %%{assertion:...}.",
+         text);
 }
 
 /* RFC 9700 section 4.13: the way to the backend is to be protected too. */
@@ -294,15 +310,14 @@ static void check_section(checking *c, outline *o)
             warn_watched(c, o, compiled->settings);
             warn_told(c, o, s, compiled->settings);
         } else if (!compiled->is_of_host || o->dir->server == s)
-            say(c, true, compiled->problem);
+            complain(c, "%s", compiled->problem);
         else
             APR_ARRAY_PUSH(closed, const char *) = compiled->problem;
     }
     for (int i = 0; i < closed->nelts; i++)
-        say(c, !opens,
-            apr_psprintf(c->p, "%s Until then, %s answers 500 on this virtual host.",
-                         APR_ARRAY_IDX(closed, i, const char *),
-                         gate_directives_text(c->p, o->dir->written)));
+        (opens ? warn : complain)(c, "%s Until then, %s answers 500 on this virtual host.",
+                                  APR_ARRAY_IDX(closed, i, const char *),
+                                  gate_directives_text(c->p, o->dir->written));
 }
 
 static void check_sections(checking *c)
@@ -329,14 +344,12 @@ static void warn_insecure(checking *c, const gate_directives *says)
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (says->insecure & words[i].bit)
-            say(c, false,
-                apr_psprintf(c->p, "OIDCGateInsecure %s (%s): %s.", words[i].word,
-                             gate_directive_place(c->p, says->where[GATE_FIELD_insecure]),
-                             words[i].means));
+            warn(c, "OIDCGateInsecure %s (%s): %s.", words[i].word,
+                 gate_directive_place(c->p, says->where[GATE_FIELD_insecure]), words[i].means);
     }
 }
 
-static void warn(checking *c)
+static void warn_hosts(checking *c)
 {
     for (server_rec *s = c->main_server; s; s = s->next) {
         const gate_dir *dir = ap_get_module_config(s->lookup_defaults, &oidc_gate_module);
@@ -346,18 +359,17 @@ static void warn(checking *c)
         gate_dir_read(dir, &says);
         warn_insecure(c, &says);
         if (atomic_load(&host->is_used) && !host->site.secure && !host->is_loopback)
-            say(c, false,
-                apr_psprintf(c->p,
-                             "%s is guarded, but not by https: tokens and cookies can be read on "
-                             "the way. Where something before this server speaks https, say "
-                             "OIDCGateBaseURL https://...",
-                             host->site.origin));
+            warn(c,
+                 "%s is guarded, but not by https: tokens and cookies can be read on "
+                 "the way. Where something before this server speaks https, say "
+                 "OIDCGateBaseURL https://...",
+                 host->site.origin);
     }
 }
 
 static void tell(void *context, const char *text)
 {
-    say(context, false, text);
+    warn(context, "%s", text);
 }
 
 /* What other modules are told that this one should know. */
@@ -378,7 +390,8 @@ static void check_neighbors(checking *c)
 static void refuse_redis(checking *c, const gate_server_options *options)
 {
     if (options->redis_url)
-        say(c, true,
+        complain(
+            c,
             "OIDCGateSessionStore: this version has no store in Redis; say shm:SIZE [file=PATH], "
             "which keeps sessions on this machine");
 }
@@ -414,7 +427,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
     gate_configuration->standard = gate_directive_standards(gate_configuration->pool, main_server);
     if (!gate_configuration->standard) {
-        say(&c, true, "a default of this module's own cannot be read");
+        complain(&c, "a default of this module's own cannot be read");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     gate_dir_settle_all();
@@ -423,7 +436,7 @@ int gate_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     give_hosts(&c);
     check_sections(&c);
     check_neighbors(&c);
-    warn(&c);
+    warn_hosts(&c);
     set_options(&c);
     refuse_redis(&c, &gate_configuration->options);
     gate_configuration->is_read = true;

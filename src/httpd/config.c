@@ -59,14 +59,6 @@ static const gate_settings *decided_by(request_rec *r)
     return state && state->sections == r->per_dir_config ? state->settings : NULL;
 }
 
-/* Settings that are made for one request are known to all its parts, and outlive each of them. */
-static apr_pool_t *pool_of_whole(const request_rec *r)
-{
-    while (r->main)
-        r = r->main;
-    return r->pool;
-}
-
 const gate_settings *gate_config_settings(request_rec *r, const char **problem)
 {
     const gate_settings *settings = decided_by(r);
@@ -77,7 +69,8 @@ const gate_settings *gate_config_settings(request_rec *r, const char **problem)
         return settings;
     if (!is_ours(r))
         return NULL;
-    compiled = gate_dir_compiled(pool_of_whole(r), stable_of(r));
+    /* What is made for one request is known to all its parts, and outlives each of them. */
+    compiled = gate_dir_compiled(gate_whole_of(r)->pool, stable_of(r));
     *problem = compiled->problem;
     return compiled->settings;
 }

@@ -265,7 +265,6 @@ static void decide(explaining *e, const gate_settings *settings, const char *pro
         note(e, "method", "TRACE, which this host refuses", state->decision.reason);
         return;
     }
-
     if (!settings) {
         state->decision = gate_refuse(GATE_CONFIG_ERROR, problem);
         return;

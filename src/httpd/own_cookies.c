@@ -21,6 +21,9 @@ APLOG_USE_MODULE(oidc_gate);
 #define OWN_COOKIES "OIDC_GATE_OWN_COOKIES"
 #define INTERIM     "OIDC_GATE_INTERIM"
 
+#define DROPPED \
+    "the backend has set a cookie of the gate's own (%s-...), which is its alone to set: dropped"
+
 /* Under this key a request's pool has those that were set; internal redirects share it. */
 static const char noted[] = "oidc_gate cookies";
 
@@ -229,10 +232,7 @@ static apr_status_t take_piece(ap_filter_t *filter, apr_bucket_brigade *brigade)
         APR_BRIGADE_CONCAT(watch->ready, watch->line);
         return APR_SUCCESS;
     }
-    ap_log_cerror(APLOG_MARK, APLOG_WARNING, status, filter->c,
-                  "the backend has set a cookie of the gate's own (%s-...), which is its alone to "
-                  "set: dropped",
-                  watch->name);
+    ap_log_cerror(APLOG_MARK, APLOG_WARNING, status, filter->c, DROPPED, watch->name);
     apr_brigade_cleanup(watch->line);
     return status;
 }
@@ -269,9 +269,7 @@ static apr_status_t drop_forged(ap_filter_t *filter, apr_bucket_brigade *brigade
     if (watch)
         watch->state = RESTS;
     if (drop_from(r, r->headers_out) + drop_from(r, r->err_headers_out))
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r,
-                      "the backend has set a cookie of the gate's own (%s-...), which is its alone "
-                      "to set: dropped",
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, DROPPED,
                       gate_config_site(r->server)->cookie);
     return ap_pass_brigade(filter->next, brigade);
 }

@@ -324,7 +324,7 @@ int gate_page_refusal(request_rec *r, const gate_state *state, int status)
     const wording say = wording_of(state, status);
 
     say_what_varies(r);
-    if (state->form != GATE_AS_PAGE)
+    if (state->representation != GATE_AS_PAGE)
         return gate_problem_refusal(r, state, status);
     return send_page(r, say.title, say.text, "",
                      apr_pstrcat(r->pool, loss_of(state, &say),
@@ -337,7 +337,7 @@ int gate_page_signed_out(request_rec *r)
     const gate_site *site = gate_config_site(r->server);
 
     say_what_varies(r);
-    if (gate_form_of(r) != GATE_AS_PAGE)
+    if (gate_representation_of(r) != GATE_AS_PAGE)
         return gate_send_json(r, "{\"signed_in\":false}");
     return send_page(r, "You are signed out",
                      "On a computer that others use, close the browser too.", "",

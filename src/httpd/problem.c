@@ -120,11 +120,12 @@ static const struct member {
 int gate_problem_refusal(request_rec *r, const gate_state *state, int status)
 {
     const refusal refused = {state, gate_reason_get(gate_state_told(state)), status};
-    const bool is_problem = state->form == GATE_AS_PROBLEM;
+    const bool is_problem = state->representation == GATE_AS_PROBLEM;
     json_t *body = gate_json_own(r->pool, json_object());
 
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
-        json_t *value = (members[i].forms & 1u << state->form) ? members[i].value(&refused) : NULL;
+        json_t *value =
+            (members[i].forms & 1u << state->representation) ? members[i].value(&refused) : NULL;
 
         if (value)
             json_object_set_new(body, members[i].name, value);

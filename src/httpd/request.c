@@ -22,8 +22,7 @@ gate_state *gate_state_of(request_rec *r)
     return ap_get_module_config(r->request_config, &oidc_gate_module);
 }
 
-/* The request whose parts a subrequest and its subrequests are. */
-static request_rec *whole_of(request_rec *r)
+request_rec *gate_whole_of(request_rec *r)
 {
     while (r->main)
         r = r->main;
@@ -33,7 +32,7 @@ static request_rec *whole_of(request_rec *r)
 gate_state *gate_state_make(request_rec *r, const gate_settings *settings)
 {
     const gate_state *before = gate_state_of(r);
-    apr_pool_t *pool = whole_of(r)->pool;
+    apr_pool_t *pool = gate_whole_of(r)->pool;
     gate_state *state = apr_pcalloc(pool, sizeof *state);
 
     state->settings = settings;
@@ -67,7 +66,7 @@ const gate_state *gate_state_for(request_rec *r, const gate_settings *settings)
  * again. */
 void gate_state_share(request_rec *r, gate_state *state)
 {
-    request_rec *whole = whole_of(r);
+    request_rec *whole = gate_whole_of(r);
     gate_state *of_whole = gate_state_of(whole);
 
     if (whole == r)
@@ -176,7 +175,7 @@ static bool is_navigation(request_rec *r)
 }
 
 /* Problem details are for those who name them, and like nothing better. */
-gate_form_kind gate_form_of(request_rec *r)
+gate_representation gate_representation_of(request_rec *r)
 {
     const gate_span accept = gate_span_of(apr_table_get(r->headers_in, "Accept"));
     const gate_media_wish problem = gate_media_wanted(accept, "application/problem+json");

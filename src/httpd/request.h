@@ -8,9 +8,13 @@
 #include "gate/rule.h"
 #include "httpd/module.h"
 
-/* Which form an answer of the gate's own takes: a page for people; for programs JSON, or the same
- * as problem details (RFC 9457) where they ask for these. */
-typedef enum gate_form_kind { GATE_AS_PAGE, GATE_AS_JSON, GATE_AS_PROBLEM } gate_form_kind;
+/* The representations that an answer of the gate's own has (RFC 9110 section 12): a page for
+ * people; for programs JSON, or the same as problem details (RFC 9457) where they ask for these. */
+typedef enum gate_representation {
+    GATE_AS_PAGE,
+    GATE_AS_JSON,
+    GATE_AS_PROBLEM
+} gate_representation;
 
 /* A header. */
 typedef struct gate_line {
@@ -53,11 +57,14 @@ typedef struct gate_state {
     gate_trace *trace; /* gets each rule that is asked; NULL: nobody asks why */
     bool is_answered;  /* httpd has, while the body was read: nothing may be added */
     bool is_refused;
-    gate_form_kind form; /* in which the refusal is said */
-    bool can_repeat;     /* what was refused is a GET: its address can be opened once more */
+    gate_representation representation; /* of the refusal */
+    bool can_repeat; /* what was refused is a GET: its address can be opened once more */
     gate_withheld withheld;
     const char *taken_query; /* the query before a token was taken out of it, or NULL */
 } gate_state;
+
+/* The request whose parts a subrequest and its subrequests are: r itself where it is none. */
+request_rec *gate_whole_of(request_rec *r);
 
 /* The state of this very request; NULL where the gate has not looked at it. */
 gate_state *gate_state_of(request_rec *r);
@@ -79,8 +86,8 @@ gate_request gate_request_of(request_rec *r, gate_state *state);
  * before is known by. */
 gate_request gate_request_glance(request_rec *r, gate_state *state);
 
-/* The form that the caller takes: by Fetch Metadata where the browser sends it, and by Accept. */
-gate_form_kind gate_form_of(request_rec *r);
+/* The one that the caller takes: by Fetch Metadata where the browser sends it, and by Accept. */
+gate_representation gate_representation_of(request_rec *r);
 
 /* What the caller asked for, before any internal redirect: path and query, as they were sent. */
 gate_span gate_asked_for(const request_rec *r);

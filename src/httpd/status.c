@@ -367,7 +367,7 @@ gate_decision gate_status_order(request_rec *r, const gate_request *q, const gat
 
 int gate_status_say(request_rec *r, const gate_status_outcome *outcome)
 {
-    if (gate_form_of(r) != GATE_AS_PAGE)
+    if (gate_representation_of(r) != GATE_AS_PAGE)
         return gate_send_json(r, outcome->json);
     return gate_page_report(r, "Fetched anew",
                             apr_psprintf(r->pool, "Documents that came: %d.", outcome->fetched),
