@@ -23,6 +23,7 @@ OIDCGateScope         openid profile email
     Require valid-user
     OIDCGateHeader Authorization "Bearer %{access_token}"
     OIDCGateHeader X-Id-Token    "%{id_token}"
+    OIDCGateHeader X-At-Note     "%{claim:at:note}"
     ProxyPass @backend@
 </Location>
 
@@ -273,6 +274,29 @@ row '2.10 good variations of an ID token do sign in' => sub {
         my $page = login(ua(), '/app/x')->{page};
         ok $page && $page->code == 200, $name;
     }
+};
+
+row '2.10 what an access token says counts where the provider has signed it, or its hash in the ID token' => sub {
+    my $hashless = { drop => ['at_hash'] };
+    my @cases = (
+        ['signed',                                {},                                                      {},        'yes'],
+        ['signed, and no at_hash',                {},                                                      $hashless, 'yes'],
+        ['badly signed, and its at_hash',         { signature => 'flipped' },                              {},        'yes'],
+        ['badly signed, and no at_hash',          { signature => 'flipped' },                              $hashless, undef],
+        ["another's signature, and no at_hash",   { key => 'rsa-evil', set_header => { kid => 'rsa1' } },  $hashless, undef],
+        ["another's key, and its at_hash",        { key => 'rsa-evil', set_header => { kid => 'evil' } },  {},        undef],
+        ['of another issuer, and its at_hash',    { set => { note => 'yes', iss => 'https://evil.example' } }, {},    undef],
+        ['expired, and its at_hash',              { set => { note => 'yes', exp => time - 600 } },         {},        undef],
+    );
+    for my $case (@cases) {
+        my ($name, $access_token, $id_token, $note) = @$case;
+        $op->honest;
+        $op->lie(access_token => set => { note => 'yes' }, %$access_token);
+        $op->lie(id_token => %$id_token) if %$id_token;
+        status_is login(ua(), '/app/x')->{page}, 200, "$name: a person is signed in";
+        is_deeply [$backend->got('X-At-Note')], [$note // ()], $note ? 'and it counts' : 'and it does not count';
+    }
+    $op->honest;
 };
 
 row '2.10 an answer that comes from another provider is refused before anything of it is used (RFC 9207)' => sub {
