@@ -676,26 +676,33 @@ OIDCGateLimit  address=5 total=12
 # What other rows have counted is over.
 sub begin_second { sleep 1.05; return }
 
-# Guesses one after the other; the answers, and how many seconds of the clock they met at most.
+# Guesses one after the other; how many seconds of the clock they met at most, how many of them one second met at least, and the
+# answers.
 sub guess {
     my (@guesses) = @_;
     my $began = time;
+    my %within;
     my @answers = map {
         my ($address, $id, $secret) = @$_;
         my $from = ua();
         $from->local_address($address);
-        get($from, url('/x', 'limited'), basic($id, $secret));
+        my $second = int time;
+        my $answer = get($from, url('/x', 'limited'), basic($id, $secret));
+        $within{$second}++ if int time == $second;
+        $answer;
     } @guesses;
-    return (int(time) - int($began) + 1, @answers);
+    return (int(time) - int($began) + 1, (sort { $b <=> $a } values %within)[0] // 0, @answers);
 }
 
 sub limited_is {
     my ($most, $name, @guesses) = @_;
     $op->reset;
-    my ($seconds, @answers) = guess(@guesses);
+    my ($seconds, $crowd, @answers) = guess(@guesses);
+    expect_log qr/reason=invalid_client/;
     my %count;
     $count{ $_->code }++ for @answers;
     cmp_ok $op->calls('T'), '<=', $most * $seconds, "$name: at most $most a second reach the provider";
+    return note 'this machine is too slow for more than that' if $crowd <= $most;
     # Two names may share a counter: there are 4096.
     cmp_ok $count{401}, '>=', $most - 2, "$name: and about so many do";
     cmp_ok $count{429}, '>', 0, "$name: the others get 429";
@@ -704,7 +711,6 @@ sub limited_is {
     is $late && json($late)->{reason}, 'rate_limited', "$name: and the reason";
     is keys %count, 2, "$name: and there is no other answer";
     log_like qr/deny status=429 reason=rate_limited/;
-    expect_log qr/reason=invalid_client/;
     return;
 }
 
@@ -713,7 +719,7 @@ row 'one address that guesses is limited' => sub {
     status_is get($ua, url('/x', 'limited'), @GOOD), 200;
     limited_is(5, 'many ids', map { ['127.0.0.31', "guessed-$_", 'x'] } 1 .. 30);
     $backend->reset;
-    my ($seconds, @good) = guess(map { ['127.0.0.31', 'c-api', 's3cret'] } 1 .. 20);
+    my (undef, undef, @good) = guess(map { ['127.0.0.31', 'c-api', 's3cret'] } 1 .. 20);
     is scalar(grep { $_->code == 200 } @good), 20, 'a credential that is known to be good is not counted';
 };
 
@@ -734,7 +740,7 @@ row 'a client id that looks like an address or like everybody is counted for nei
         begin_second();
         guess(map { ["127.0.4.$_", $address, "x$_"] } 1 .. 5);
         guess(map { ["127.0.4.@{[10 + $_]}", '*', "y$_"] } 1 .. 5);
-        (guess([$address, 'another', 'z']))[1];
+        (guess([$address, 'another', 'z']))[-1];
     } 98, 99;
     ok scalar(grep { $_->code == 401 } @answers), 'that address may still ask';
     expect_log qr/reason=(?:invalid_client|rate_limited)/;
