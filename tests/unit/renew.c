@@ -3,6 +3,7 @@
 #include "gate/renew.h"
 
 #include "gate/flight.h"
+#include "gate/revoke.h"
 #include "world.h"
 
 static const char page[] = "/app/x";
@@ -526,6 +527,40 @@ static void test_ended_meanwhile(void)
     is(said(ask_for(s, page)), "CHALLENGE session_expired 401", "now or later");
 }
 
+static void end_by_name(const char *session_id)
+{
+    const gate_ending ending = {.issuer = WORLD_ISSUER, .session_id = gate_span_of(session_id)};
+
+    is(gate_reason_name(gate_revoke(request_at("POST", "/", false), &the.gate, &ending, NULL)),
+       "ok", "the provider says that %s is over", session_id);
+}
+
+static void revoke_former(void)
+{
+    end_by_name("sid-1");
+}
+
+static void revoke_present(void)
+{
+    end_by_name("sid-2");
+}
+
+/* The provider calls the session otherwise from now on. */
+static void test_ended_by_name(void)
+{
+    void (*const ends[])(void) = {revoke_former, revoke_present};
+
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        gate_settings *s = begin();
+
+        op.changes[0] = (claim_change){"sid", "\"sid-2\""};
+        world_wait(DUE);
+        op.at[OP_TOKEN].during = ends[i];
+        is(said(ask_for(s, page)), "CHALLENGE session_expired 401",
+           "and so it is, by the name that it had or has, though a renewal goes on");
+    }
+}
+
 static void test_ended_while_waiting(void)
 {
     settings = begin();
@@ -660,6 +695,7 @@ int main(void)
     test_userinfo_away();
     test_userinfo_refuses();
     test_ended_meanwhile();
+    test_ended_by_name();
     test_ended_while_waiting();
     test_slow_provider();
     test_marks_are_full();
