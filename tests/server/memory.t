@@ -303,6 +303,8 @@ row 'the streams of one HTTP/2 connection are each their own' => sub {
     }
     my $streams = Gate::Streams->new(port => port('two'));
     my @alice = @{ $sends{'alice-sub'} };
+    like +($streams->ask([path => '/app/x', cookie => 'theme=dark', @alice, cookie => 'a=b, c']))[0], qr/^X-User: alice-sub/m,
+        'each of the cookies may come in a field of its own (RFC 9113 section 8.2.3)';
     like +($streams->ask([path => '/app/x', @alice]))[0], qr/^X-User: alice-sub/m, 'and who' for 1 .. 3;
     my $elsewhere = Gate::Client->new(port => port('two'));
     $elsewhere->ask(POST => '/oidc-gate/logout', Cookie => $alice[1], 'Sec-Fetch-Site' => 'same-origin');

@@ -46,9 +46,10 @@ sub text {
 
 # Section 6.2.2: each is written out.
 sub request {
-    my ($self, %headers) = @_;
-    my @pseudo = (':method' => 'GET', ':scheme' => 'http', ':authority' => $self->{authority}, ':path' => delete $headers{path});
-    my @all = (@pseudo, map { ($_ => $headers{$_}) } sort keys %headers);
+    my ($self, @headers) = @_;
+    my %pseudo = @headers;
+    my @all = (':method' => 'GET', ':scheme' => 'http', ':authority' => $self->{authority}, ':path' => $pseudo{path});
+    push @all, map { $headers[$_] eq 'path' ? () : @headers[$_, $_ + 1] } grep { $_ % 2 == 0 } 0 .. $#headers;
     my $block = '';
     while (my ($name, $value) = splice @all, 0, 2) { $block .= "\0" . text($name) . text($value) }
     return $block;
