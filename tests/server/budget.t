@@ -90,8 +90,8 @@ my %old = map { ($_ => $new{$_}[0]) } keys %new;
 
 my @budget = (
     # what                                  how           request                              instructions
-    ['a session, new to the process',       'new_cost',   [@{ $new{session} }, @request],      44_500],
-    ['a token, new to the process',         'new_cost',   [@{ $new{token} }, @request],        53_400],
+    ['a session, new to the process',       'new_cost',   [@{ $new{session} }, @request],      34_500],
+    ['a token, new to the process',         'new_cost',   [@{ $new{token} }, @request],        46_900],
     ['a session, first on its connection',  'first_cost', [@request, @{ $old{session} }],      20_000],    # promised
     ['a token, first on its connection',    'first_cost', [@request, @{ $old{token} }],        20_000],    # promised
     ['a session, again on a connection',    'cost',       [@request, @{ $old{session} }],      20_000],    # promised
