@@ -71,6 +71,7 @@ row 'a guard is one there too, its headers are told, and people can sign in' => 
     }
 };
 
+undef $client;                 # who keeps a connection open is waited for
 $server->leave;
 is_deeply [$server->complaints(qr/reason=bad_audience/)], [], 'the log has nothing else to say';
 done_testing;
