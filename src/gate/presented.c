@@ -61,9 +61,11 @@ gate_presented_answer gate_presented_find(const gate_request *q, const gate_sett
     const gate_store_key *key = &presented->lock.filed_under;
     gate_store *store = w->store;
     gate_record record;
+    const gate_store_answer found =
+        s->needs ? store->get(store, GATE_STORE_TOKEN, key, q->now, q->pool, &record)
+                 : store->front(store, GATE_STORE_TOKEN, key, q->now, q->pool, &record);
 
-    switch ((s->needs ? store->get : store->front)(store, GATE_STORE_TOKEN, key, q->now, q->pool,
-                                                   &record)) {
+    switch (found) {
     case GATE_STORE_DONE:
         break;
     case GATE_STORE_ABSENT:

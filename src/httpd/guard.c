@@ -97,8 +97,7 @@ static gate_reason render(apr_pool_t *p, const gate_template_values *values,
 static gate_reason tell(gate_state *state, apr_int64_t now, const char **detail)
 {
     const gate_settings *s = state->settings;
-    const size_t count = (size_t)(s->headers.count + s->variables.count);
-    const char **told = apr_palloc(state->pool, count * sizeof *told);
+    const char **told = apr_palloc(state->pool, gate_told_count(s) * sizeof *told);
     gate_template_values values;
     gate_reason reason;
 

@@ -68,14 +68,9 @@ typedef struct kept {
 
 #define ALIGNMENT 8 /* the identity's */
 
-static size_t count_told(const gate_settings *s)
-{
-    return (size_t)(s->headers.count + s->variables.count);
-}
-
 static size_t place_of_identity(const gate_settings *s)
 {
-    const size_t end = sizeof(kept) + count_told(s) * sizeof(uint32_t);
+    const size_t end = sizeof(kept) + gate_told_count(s) * sizeof(uint32_t);
 
     return (end + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
@@ -98,7 +93,7 @@ static size_t size_of(const gate_state *state)
     const gate_span identity = gate_identity_bytes(state->decision.identity);
     size_t size = place_of_identity(state->settings) + identity.len;
 
-    for (size_t i = 0; i < count_told(state->settings); i++)
+    for (size_t i = 0; i < gate_told_count(state->settings); i++)
         size += size_beside(identity, state->told[i]);
     return size + size_beside(identity, state->user);
 }
@@ -153,7 +148,7 @@ static gate_span pack(apr_pool_t *p, size_t size, const gate_state *state)
     memcpy(d.bytes + at, identity.ptr, identity.len);
     k->identity = (uint32_t)at;
     k->user = add(&d, state->user);
-    for (size_t i = 0; i < count_told(state->settings); i++)
+    for (size_t i = 0; i < gate_told_count(state->settings); i++)
         k->told[i] = add(&d, state->told[i]);
     return (gate_span){d.bytes, d.len};
 }
@@ -192,7 +187,7 @@ bool gate_memory_recall(const gate_memory_key *key, const gate_request *q, gate_
         return false;
     }
     state->user = block.ptr + k->user;
-    state->told = unpack_told(q->pool, k, count_told(state->settings));
+    state->told = unpack_told(q->pool, k, gate_told_count(state->settings));
     return true;
 }
 

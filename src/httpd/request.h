@@ -63,6 +63,12 @@ typedef struct gate_state {
     const char *taken_query; /* the query before a token was taken out of it, or NULL */
 } gate_state;
 
+/* How many gate_state.told are. */
+static inline size_t gate_told_count(const gate_settings *settings)
+{
+    return (size_t)settings->headers.count + (size_t)settings->variables.count;
+}
+
 /* The request whose parts a subrequest and its subrequests are: r itself where it is none. */
 request_rec *gate_whole_of(request_rec *r);
 

@@ -269,7 +269,7 @@ static void settle(gate_dir *dir)
     gate_directives says;
 
     gate_dir_read(dir, &says);
-    dir->auth_type = says.set & GATE_BIT(auth_type) ? says.auth_type : NULL;
+    dir->auth_type = (says.set & GATE_BIT(auth_type)) ? says.auth_type : NULL;
     if (says.set & GATE_BIT(token_sources))
         dir->token_sources = gate_token_sources_of(says.token_sources);
     dir->forces_authn =

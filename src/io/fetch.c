@@ -38,10 +38,11 @@
 #define IDLE_HANDLES_MAX     64
 #define IDLE_HANDLE_SECONDS  120 /* then its sockets and certificates are given back */
 #define CONNECTIONS_MAX      1L  /* of one handle */
+#define KEPT_URL_BYTES       512
 #define KEEP_SECONDS         15
 #define KEEP_SECONDS_MAX     60
 #define LIFETIME_SECONDS     300L
-#define HEADERS_MAX_BYTES    (64 * 1024) /* of one answer, interim answers and trailers counted */
+#define HEADERS_MAX_BYTES    (64 * 1024)  /* of one answer, interim answers and trailers counted */
 #define SEND_BYTES           (16 * 1024L) /* libcurl takes no less, */
 #define RECEIVE_BYTES        (4 * 1024L)  /* and both are made, and wiped, for each question */
 #define BUFFER_FIRST_BYTES   (16 * 1024)
@@ -56,14 +57,14 @@ typedef struct handle {
     CURL *curl;
     struct transfer *carries; /* what libcurl's callbacks are about */
     char message[CURL_ERROR_SIZE];
-    char *origin;   /* where it leads, */
-    char *way;      /* and how */
-    CURLU *address; /* that it asked last, */
-    char *text;     /* which is this, as it was said; NULL: it has none yet */
+    char *origin;              /* where it leads, */
+    char *way;                 /* and how */
+    CURLU *address;            /* that it asked last, */
+    char text[KEPT_URL_BYTES]; /* which is this, as it was said; "": none yet, or a longer one */
     apr_time_t idle_since;
     curl_socket_t socket; /* of its connection; CURL_SOCKET_BAD: it has none */
-    long keep_seconds; /* how long its connection may sit idle and still carry a question */
-    char *buffer;      /* the answer's body, while it comes in */
+    long keep_seconds;    /* how long its connection may sit idle and still carry a question */
+    char *buffer;         /* the answer's body, while it comes in */
     apr_size_t room;
 } handle;
 
@@ -318,7 +319,7 @@ static void destroy(handle *h)
     free(h->buffer);
     free(h->origin);
     gate_wipe_and_free(h->way);
-    gate_wipe_and_free(h->text);
+    gate_wipe(h->text, sizeof h->text);
     free(h);
 }
 
@@ -365,20 +366,25 @@ static handle *remove_idle(gate_fetcher *fetcher, int at)
     return h;
 }
 
-/* Whether it asked that address last; or, where no address is said, leads to that origin. */
-static bool fits(const handle *h, const char *url, const char *origin)
+static bool asked(const handle *h, const char *url)
 {
-    return url ? h->text && strcmp(h->text, url) == 0 : strcmp(h->origin, origin) == 0;
+    return strcmp(h->text, url) == 0;
 }
 
-/* Of those that fit and go that way, the one that came back last: its connection is the least
- * likely to be closed. NULL: none does. */
-static handle *borrow(gate_fetcher *fetcher, const char *url, const char *origin, const char *way)
+static bool leads_to(const handle *h, const char *origin)
+{
+    return strcmp(h->origin, origin) == 0;
+}
+
+/* Of those that fit what is wanted and go that way, the one that came back last: its connection is
+ * the least likely to be closed. NULL: none does. */
+static handle *borrow(gate_fetcher *fetcher, bool (*fits)(const handle *h, const char *wanted),
+                      const char *wanted, const char *way)
 {
     handle *found = NULL;
     apr_thread_mutex_lock(fetcher->lock);
     for (int i = fetcher->count - 1; i >= 0 && !found; i--)
-        if (fits(fetcher->idle[i], url, origin) && strcmp(fetcher->idle[i]->way, way) == 0)
+        if (fits(fetcher->idle[i], wanted) && strcmp(fetcher->idle[i]->way, way) == 0)
             found = remove_idle(fetcher, i);
     apr_thread_mutex_unlock(fetcher->lock);
     return found;
@@ -435,16 +441,20 @@ static bool set_method(CURL *curl, const gate_question *question)
  * a user is in it, and its path stays as it is. */
 static bool set_address(handle *h, const char *url)
 {
-    if (h->text && strcmp(h->text, url) == 0)
+    if (asked(h, url))
         return true;
-    gate_wipe_and_free(h->text);
-    h->text = strdup(url);
+    gate_wipe(h->text, sizeof h->text);
     if (!h->address)
         h->address = curl_url();
-    return h->text && h->address &&
-           curl_url_set(h->address, CURLUPART_URL, url, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) ==
-               CURLUE_OK &&
-           curl_easy_setopt(h->curl, CURLOPT_CURLU, h->address) == CURLE_OK;
+    if (!h->address ||
+        curl_url_set(h->address, CURLUPART_URL, url, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS) !=
+            CURLUE_OK ||
+        curl_easy_setopt(h->curl, CURLOPT_CURLU, h->address) != CURLE_OK)
+        return false;
+    const size_t size = strlen(url) + 1;
+    if (size <= sizeof h->text)
+        memcpy(h->text, url, size);
+    return true;
 }
 
 /* The header of the proxy is for it alone: libcurl sends it with CONNECT, or where the proxy itself
@@ -577,7 +587,35 @@ static void hang_up_if_unquiet(const handle *h)
         shutdown(h->socket, SHUT_RDWR);
 }
 
-/* Carries the question with that handle. *keep: whether the handle is as good as before. */
+static gate_reason converse(apr_pool_t *p, transfer *t, struct curl_slist *headers,
+                            struct curl_slist *proxy_header, gate_answer *answer,
+                            const char **message)
+{
+    handle *h = t->by;
+    *message = "no address that libcurl takes";
+    if (!set_address(h, t->question->url))
+        return GATE_IDP_UNREACHABLE;
+    *message = "libcurl refused a setting";
+    if (!prepare(t, headers, proxy_header))
+        return GATE_INTERNAL;
+    hang_up_if_unquiet(h);
+    CURLcode result = curl_easy_perform(h->curl);
+    gate_reason reason = reason_of(result);
+    /* Nothing was sent, so nothing can have been acted upon: whoever asks may try again. */
+    if (reason == GATE_IDP_TIMEOUT && !t->sendings)
+        reason = GATE_IDP_UNREACHABLE;
+    *message = t->refusal      ? t->refusal
+               : h->message[0] ? apr_pstrdup(p, h->message)
+                               : curl_easy_strerror(result);
+    if (reason == GATE_OK && !read_answer(p, t, answer)) {
+        *message = "the answer breaks off, or has no status that exists";
+        reason = GATE_IDP_ERROR;
+    }
+    forget(h, t->body_bytes);
+    return reason;
+}
+
+/* Carries the question with that handle, and leaves nothing secret behind. */
 static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const char **message)
 {
     char no_expect[] = "Expect:";
@@ -599,26 +637,7 @@ static gate_reason carry(apr_pool_t *p, transfer *t, gate_answer *answer, const 
                         gate_base64_encode(p, gate_span_of(t->limits->proxy_credentials)), NULL);
     t->by->carries = t;
     t->by->message[0] = '\0';
-    *message = "no address that libcurl takes";
-    if (!set_address(t->by, t->question->url))
-        return GATE_IDP_UNREACHABLE;
-    *message = "libcurl refused a setting";
-    if (!prepare(t, headers, &proxy_header))
-        return GATE_INTERNAL;
-    hang_up_if_unquiet(t->by);
-    CURLcode result = curl_easy_perform(t->by->curl);
-    gate_reason reason = reason_of(result);
-    /* Nothing was sent, so nothing can have been acted upon: whoever asks may try again. */
-    if (reason == GATE_IDP_TIMEOUT && !t->sendings)
-        reason = GATE_IDP_UNREACHABLE;
-    *message = t->refusal ? t->refusal : t->by->message[0]
-                   ? apr_pstrdup(p, t->by->message)
-                   : curl_easy_strerror(result);
-    if (reason == GATE_OK && !read_answer(p, t, answer)) {
-        *message = "the answer breaks off, or has no status that exists";
-        reason = GATE_IDP_ERROR;
-    }
-    forget(t->by, t->body_bytes);
+    const gate_reason reason = converse(p, t, headers, &proxy_header, answer, message);
     wipe_line(last);
     wipe_line(&proxy_header);
     return reason;
@@ -631,14 +650,14 @@ static gate_reason find_handle(gate_fetcher *fetcher, apr_pool_t *p, const char 
 {
     const char *way = way_of(p, limits), *origin;
     gate_url url;
-    *found = borrow(fetcher, address, NULL, way);
+    *found = borrow(fetcher, asked, address, way);
     if (*found)
         return GATE_OK;
     *message = "no http or https address";
     if (!gate_url_parse(gate_span_of(address), &url))
         return GATE_IDP_UNREACHABLE;
     origin = gate_url_origin(p, &url);
-    *found = borrow(fetcher, NULL, origin, way);
+    *found = borrow(fetcher, leads_to, origin, way);
     if (!*found)
         *found = create(origin, way, limits);
     *message = "no libcurl handle";
