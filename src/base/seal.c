@@ -33,7 +33,12 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static EVP_CIPHER *aes_gcm;
 static EVP_MD *sha256;
 static EVP_MAC_CTX *hmac_model; /* computes nothing: its copies have the digest looked up */
-static EVP_MAC *poly1305;       /* NULL where OpenSSL may not use it (FIPS) */
+
+typedef struct folder {
+    EVP_CIPHER_CTX *cipher;
+    bool has_key;
+    gate_key given; /* what its key is, or is made of */
+} folder;
 
 /* What each thread computes with, over and over: making a context costs more than a small digest.
  * The key that was last used stays in it, beside the cookie or token that it came from, which is in
@@ -43,11 +48,8 @@ typedef struct tools {
     EVP_CIPHER_CTX *sealer, *opener;
     bool has_mac_key;
     gate_key macs_with;
-    EVP_MAC_CTX *folder; /* NULL where there is no poly1305 */
-    EVP_CIPHER_CTX *placer;
-    bool has_place_key;
-    gate_key places_with;                           /* what the placer's key is made of, */
-    gate_key fills_up;                              /* and the other half of what opens a record */
+    folder for_places, for_folds;
+    gate_key fills_up; /* a place's key, made of the same as what for_places folds with */
     unsigned char nonces[MOST_NONCES][NONCE_BYTES]; /* no secrets, but each for one box only */
     int nonces_left;
 } tools;
@@ -63,8 +65,8 @@ static void give_back(void *data)
     EVP_MD_CTX_free(t->outer);
     EVP_CIPHER_CTX_free(t->sealer);
     EVP_CIPHER_CTX_free(t->opener);
-    EVP_CIPHER_CTX_free(t->placer);
-    EVP_MAC_CTX_free(t->folder);
+    EVP_CIPHER_CTX_free(t->for_places.cipher);
+    EVP_CIPHER_CTX_free(t->for_folds.cipher);
     OPENSSL_clear_free(t, sizeof *t);
 }
 
@@ -86,7 +88,6 @@ static void fetch_algorithms(void)
     aes_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    poly1305 = EVP_MAC_fetch(NULL, "POLY1305", NULL);
     hmac_model = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
     EVP_MAC_free(hmac);
     if (hmac_model && EVP_MAC_init(hmac_model, no_key, sizeof no_key, parameters) != 1) {
@@ -130,10 +131,10 @@ static tools *make_tools(void)
     t->outer = make_digest();
     t->sealer = make_cipher(true);
     t->opener = make_cipher(false);
-    t->placer = make_cipher(true);
-    t->folder = poly1305 ? EVP_MAC_CTX_new(poly1305) : NULL;
-    if (!t->digest || !t->inner || !t->outer || !t->sealer || !t->opener || !t->placer ||
-        pthread_setspecific(tools_of_thread, t) != 0) {
+    t->for_places.cipher = make_cipher(true);
+    t->for_folds.cipher = make_cipher(true);
+    if (!t->digest || !t->inner || !t->outer || !t->sealer || !t->opener || !t->for_places.cipher ||
+        !t->for_folds.cipher || pthread_setspecific(tools_of_thread, t) != 0) {
         give_back(t);
         return NULL;
     }
@@ -249,36 +250,28 @@ out:
     return good;
 }
 
-/* What takes in bytes: a cipher, for what is authenticated and not sealed, or a MAC. */
-typedef bool intake(void *context, const unsigned char *bytes, size_t len);
-
-static bool authenticate(void *cipher, const unsigned char *bytes, size_t len)
+static bool authenticate(EVP_CIPHER_CTX *cipher, const void *bytes, size_t len)
 {
     int done;
     return len <= MAX_BYTES && EVP_CipherUpdate(cipher, NULL, &done, bytes, (int)len) == 1;
 }
 
-static bool take_into_mac(void *mac, const unsigned char *bytes, size_t len)
-{
-    return EVP_MAC_update(mac, bytes, len) == 1;
-}
-
-/* The parts, framed; short ones in one piece. */
-static bool take_in_parts(intake *take_in, void *context, const gate_span *parts, size_t count)
+/* The parts, framed, as what a box is bound to without being in it; short ones in one piece. */
+static bool authenticate_parts(EVP_CIPHER_CTX *cipher, const gate_span *parts, size_t count)
 {
     unsigned char piece[256];
     size_t filled = 0;
     for (size_t i = 0; i < count; i++) {
         if (filled + FRAME_BYTES + parts[i].len > sizeof piece) {
-            if (!take_in(context, piece, filled))
+            if (!authenticate(cipher, piece, filled))
                 return false;
             filled = 0;
         }
         frame(piece + filled, parts[i].len);
         filled += FRAME_BYTES;
         if (filled + parts[i].len > sizeof piece) {
-            if (!take_in(context, piece, filled) ||
-                !take_in(context, bytes_of(parts[i]), parts[i].len))
+            if (!authenticate(cipher, piece, filled) ||
+                !authenticate(cipher, parts[i].ptr, parts[i].len))
                 return false;
             filled = 0;
             continue;
@@ -286,14 +279,26 @@ static bool take_in_parts(intake *take_in, void *context, const gate_span *parts
         memcpy(piece + filled, bytes_of(parts[i]), parts[i].len);
         filled += parts[i].len;
     }
-    return !filled || take_in(context, piece, filled);
+    return !filled || authenticate(cipher, piece, filled);
 }
 
-/* What the box is bound to without its being in it: purpose and context. */
+/* What the box is bound to: purpose and context. */
 static bool bind_to(EVP_CIPHER_CTX *cipher, const char *purpose, gate_span context)
 {
     const gate_span parts[] = {gate_span_of(purpose), context};
-    return take_in_parts(authenticate, cipher, parts, 2);
+    return authenticate_parts(cipher, parts, 2);
+}
+
+static bool was_given(const folder *f, const gate_key *key)
+{
+    return f->has_key && !memcmp(&f->given, key, sizeof *key);
+}
+
+static bool give(folder *f, const gate_key *given, const gate_key *key)
+{
+    f->given = *given;
+    f->has_key = EVP_EncryptInit_ex2(f->cipher, NULL, key->bytes, NULL, NULL) == 1;
+    return f->has_key;
 }
 
 /* Both are keys of their own. */
@@ -301,41 +306,36 @@ static bool give_for_places(tools *t, const gate_key *key)
 {
     const gate_span secret = {(const char *)key->bytes, sizeof key->bytes};
     gate_key own;
-    if (t->has_place_key && !memcmp(&t->places_with, key, sizeof *key))
+    if (was_given(&t->for_places, key))
         return true;
-    t->places_with = *key;
-    t->has_place_key = gate_key_derive(&own, secret, "fold") &&
+    t->for_places.has_key = false;
+    const bool given = gate_key_derive(&own, secret, "fold") &&
                        gate_key_derive(&t->fills_up, secret, "fill") &&
-                       EVP_EncryptInit_ex2(t->placer, NULL, own.bytes, NULL, NULL) == 1;
+                       give(&t->for_places, key, &own);
     gate_wipe(&own, sizeof own);
-    return t->has_place_key;
+    return given;
 }
 
 /* GHASH, a universal hash, as GMAC masks it (NIST SP 800-38D section 6.4): without the key nobody
- * finds two lists of parts that come to the same, but with a probability of 2^-100. That holds for
- * who sees none of what they come to, and the nonce is always the same: so that is a secret, and
- * others see at most a digest of it. */
-static bool fold_for_place(EVP_CIPHER_CTX *cipher, const gate_span *parts, size_t count,
-                           unsigned char folded[GATE_FOLD_BYTES])
+ * finds two lists of parts that fold to the same, but with a probability of 2^-100. That holds for
+ * who sees no fold, and the nonce is always the same: so a fold is a secret, which leaves no
+ * process, and others see at most a digest of it. */
+static bool fold(const folder *f, const gate_span *parts, size_t count,
+                 unsigned char folded[GATE_FOLD_BYTES])
 {
     static const unsigned char nonce[NONCE_BYTES];
     int done;
-    return EVP_EncryptInit_ex2(cipher, NULL, NULL, nonce, NULL) == 1 &&
-           take_in_parts(authenticate, cipher, parts, count) &&
-           EVP_EncryptFinal_ex(cipher, folded, &done) == 1 &&
-           EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_GET_TAG, GATE_FOLD_BYTES, folded) == 1;
+    return EVP_EncryptInit_ex2(f->cipher, NULL, NULL, nonce, NULL) == 1 &&
+           authenticate_parts(f->cipher, parts, count) &&
+           EVP_EncryptFinal_ex(f->cipher, folded, &done) == 1 &&
+           EVP_CIPHER_CTX_ctrl(f->cipher, EVP_CTRL_AEAD_GET_TAG, GATE_FOLD_BYTES, folded) == 1;
 }
 
-/* Poly1305 (RFC 8439 section 2.5) is a universal hash as well, with 2^-90 for what is as long as a
- * request may be, and asks less of OpenSSL where little is folded. Its key is for one text as long
- * as others see what comes of it; here nobody does. */
 bool gate_fold_of(gate_fold *folded, const gate_key *key, const gate_span *parts, size_t count)
 {
-    const tools *t = tools_here();
-    size_t len;
-    return t && t->folder && EVP_MAC_init(t->folder, key->bytes, sizeof key->bytes, NULL) == 1 &&
-           take_in_parts(take_into_mac, t->folder, parts, count) &&
-           EVP_MAC_final(t->folder, folded->bytes, &len, sizeof folded->bytes) == 1;
+    tools *t = tools_here();
+    return t && (was_given(&t->for_folds, key) || give(&t->for_folds, key, key)) &&
+           fold(&t->for_folds, parts, count, folded->bytes);
 }
 
 /* Without a branch, and without a call: a few are compared on each request. */
@@ -355,8 +355,7 @@ bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, con
     gate_digest digest;
     tools *t = tools_here();
     const gate_span secret = {(const char *)folded, sizeof folded};
-    const bool made = t && give_for_places(t, key) &&
-                      fold_for_place(t->placer, parts, count, folded) &&
+    const bool made = t && give_for_places(t, key) && fold(&t->for_places, parts, count, folded) &&
                       digest_parts(t->digest, &secret, 1, digest.bytes);
     if (made) {
         memcpy(where->bytes, digest.bytes, HALF);

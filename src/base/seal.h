@@ -45,7 +45,7 @@ bool gate_place_of(gate_digest *where, gate_key *opens, const gate_key *key, con
 /* By what a process knows parts again that it has not kept. Without the key nobody finds two lists
  * of parts with the same fold, nor can he tell which parts it is of; but that holds only as long as
  * nobody sees one. So it stays in the process that made it, and is compared by
- * gate_fold_equal alone. False when OpenSSL fails, or may not do what it takes (FIPS). */
+ * gate_fold_equal alone. False only when OpenSSL fails. */
 typedef struct gate_fold {
     unsigned char bytes[GATE_FOLD_BYTES];
 } gate_fold;

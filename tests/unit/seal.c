@@ -289,8 +289,8 @@ static void folds(apr_pool_t *p)
     int same = 0;
     memset(token, 'x', 1000);
     ok(gate_fold_of(&folded, &key, ab_c, 2), "parts are folded");
-    is(hex(p, folded.bytes, sizeof folded.bytes), "9b31f629f029b598648b4308c2988e4f",
-       "which is their Poly1305");
+    is(hex(p, folded.bytes, sizeof folded.bytes), "a196d728fa85f0d0121df39cfcef7e9b",
+       "which is their GMAC");
     ok(gate_place_of(&where, &opens, &key, ab_c, 2) && gate_fold_of(&again, &key, ab_c, 2) &&
            gate_fold_equal(&folded, &again),
        "the same parts give the same fold, whatever was computed in between");
