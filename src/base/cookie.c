@@ -4,8 +4,8 @@
 
 #include <apr_strings.h>
 
-/* Cuts off the next piece as it stands, blanks and all. httpd joins two Cookie fields with ',': what
- * is to go, goes from behind each. False when nothing is left. */
+/* Cuts off the next piece as it stands, blanks and all. httpd joins two Cookie fields with ',':
+ * what is to go, goes from behind each. False when nothing is left. */
 static bool cut(gate_span *rest, gate_span *piece)
 {
     if (!rest->len)

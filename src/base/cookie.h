@@ -25,7 +25,8 @@ typedef enum gate_cookie_count {
 gate_cookie_count gate_cookie_find(gate_span header, gate_span name, gate_span *value);
 
 /* header without the cookies whose name is `name` or begins with `name` and '-', behind a ',' too,
- * all others byte for byte; NULL when none is left, and the very same text when none of them was there. In p. */
+ * all others byte for byte; NULL when none is left, and the very same text when none of them was
+ * there. In p. */
 const char *gate_cookie_without(apr_pool_t *p, const char *header, const char *name);
 
 /* The same without the cookies of exactly that name. */

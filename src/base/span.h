@@ -61,8 +61,8 @@ bool gate_span_has_control(gate_span s);
 /* Whether all of it is printable ASCII: from SP to "~". */
 bool gate_span_is_printable(gate_span s);
 
-/* Header names as careless backends read them: ASCII case ignored, and all that is neither letter nor
- * digit alike, since there are servers that make one variable of X-User, x_user and X.User. */
+/* Header names as careless backends read them: ASCII case ignored, and all that is neither letter
+ * nor digit alike, since there are servers that make one variable of X-User, x_user and X.User. */
 bool gate_name_equal_folded(gate_span a, gate_span b);
 
 /* For a log line, inside double quotes: printable ASCII stays, everything else (and '"', '\')

@@ -21,8 +21,8 @@ typedef struct gate_flight {
     uint64_t version;
 } gate_flight;
 
-/* Who waits for one peer in this process. As long as it answers in time, any number may; once it has
- * kept somebody waiting, no more than `most`, so that others find a thread (GATE_IDP_BUSY). */
+/* Who waits for one peer in this process. As long as it answers in time, any number may; once it
+ * has kept somebody waiting, no more than `most`, so that others find a thread (GATE_IDP_BUSY). */
 typedef struct gate_crowd {
     apr_uint32_t most; /* 0: any number, always */
     apr_uint32_t waiting;

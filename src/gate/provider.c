@@ -108,11 +108,17 @@ gate_reason gate_provider_look_up(apr_pool_t *p, gate_world *w,
 
 /* --- what the stories ask for --- */
 
+static gate_document_search look_for(const gate_request *q, gate_world *w, gate_provider *provider,
+                                     gate_document_kind kind, const char **detail)
+{
+    return (gate_document_search){
+        .q = q, .w = w, .provider = provider, .kind = kind, .detail = detail};
+}
+
 gate_reason gate_provider_metadata(const gate_request *q, gate_world *w, gate_provider *provider,
                                    const gate_metadata **metadata, const char **detail)
 {
-    gate_document_search s = {
-        .q = q, .w = w, .provider = provider, .kind = GATE_DOCUMENT_METADATA, .detail = detail};
+    gate_document_search s = look_for(q, w, provider, GATE_DOCUMENT_METADATA, detail);
     gate_reason reason;
 
     *detail = NULL;
@@ -167,8 +173,7 @@ static gate_reason verify_with(const gate_jwt *jwt, const gate_jwks *keys, apr_p
 gate_reason gate_provider_verify(const gate_request *q, gate_world *w, gate_provider *provider,
                                  const gate_jwt *jwt, const char **detail)
 {
-    gate_document_search s = {
-        .q = q, .w = w, .provider = provider, .kind = GATE_DOCUMENT_KEYS, .detail = detail};
+    gate_document_search s = look_for(q, w, provider, GATE_DOCUMENT_KEYS, detail);
     gate_reason reason;
 
     *detail = NULL;
@@ -187,8 +192,7 @@ gate_reason gate_provider_verify_offline(const gate_request *q, gate_world *w,
                                          gate_provider *provider, const gate_jwt *jwt)
 {
     const char *detail = NULL;
-    gate_document_search s = {
-        .q = q, .w = w, .provider = provider, .kind = GATE_DOCUMENT_KEYS, .detail = &detail};
+    gate_document_search s = look_for(q, w, provider, GATE_DOCUMENT_KEYS, &detail);
     gate_reason reason;
 
     if (provider->given)
@@ -306,11 +310,7 @@ void gate_provider_tend(const gate_request *q, gate_world *w, gate_provider *pro
 {
     for (int kind = GATE_DOCUMENT_METADATA; kind < GATE_DOCUMENT_KINDS; kind++) {
         const char *detail = NULL;
-        gate_document_search s = {.q = q,
-                                  .w = w,
-                                  .provider = provider,
-                                  .kind = (gate_document_kind)kind,
-                                  .detail = &detail};
+        gate_document_search s = look_for(q, w, provider, (gate_document_kind)kind, &detail);
 
         if ((kind == GATE_DOCUMENT_METADATA && !provider->options.discovery) ||
             !gate_document_load(&s))
@@ -341,11 +341,7 @@ gate_provider_look gate_provider_look_at(const gate_request *q, gate_world *w,
 
     for (int kind = GATE_DOCUMENT_METADATA; kind < GATE_DOCUMENT_KINDS; kind++) {
         const char *detail = NULL;
-        gate_document_search s = {.q = q,
-                                  .w = w,
-                                  .provider = provider,
-                                  .kind = (gate_document_kind)kind,
-                                  .detail = &detail};
+        gate_document_search s = look_for(q, w, provider, (gate_document_kind)kind, &detail);
 
         if (is_in_use(&s))
             fetched[kind] = s.found->fetched;
@@ -368,11 +364,7 @@ gate_reason gate_provider_refresh(const gate_request *q, gate_world *w, gate_pro
     *detail = NULL;
     for (int kind = GATE_DOCUMENT_METADATA; kind < GATE_DOCUMENT_KINDS; kind++) {
         const char *problem = NULL;
-        gate_document_search s = {.q = q,
-                                  .w = w,
-                                  .provider = provider,
-                                  .kind = (gate_document_kind)kind,
-                                  .detail = &problem};
+        gate_document_search s = look_for(q, w, provider, (gate_document_kind)kind, &problem);
         gate_reason reason;
 
         if (!is_in_use(&s))

@@ -30,8 +30,12 @@ bool gate_session_cookie_find(const gate_request *q, const gate_settings *s, gat
 {
     gate_span header;
 
-    *value = q->brought ? q->brought[0] : (gate_span){NULL, 0};
-    header = gate_span_of(q->brought ? NULL : q->header(q, "Cookie"));
+    if (q->brought) {
+        *value = q->brought[0];
+        return true;
+    }
+    header = gate_span_of(q->header(q, "Cookie"));
+    *value = (gate_span){NULL, 0};
     return !header.ptr ||
            gate_cookie_find(header, gate_span_of(s->realm.cookie), value) != GATE_COOKIE_SEVERAL;
 }

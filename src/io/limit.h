@@ -20,8 +20,8 @@ typedef struct gate_limit gate_limit;
  * before they are forked. NULL where there is no memory. */
 gate_limit *gate_limit_make(void);
 
-/* Counts one more under that name (NULL: of all together) in this second (since 1970). False, and nothing is counted, where
- * that would be more than `most`; 0 means no limit. */
+/* Counts one more under that name (NULL: of all together) in this second (since 1970). False, and
+ * nothing is counted, where that would be more than `most`; 0 means no limit. */
 bool gate_limit_count(gate_limit *limit, const char *name, int64_t now, int most);
 
 #endif

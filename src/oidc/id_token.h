@@ -13,7 +13,8 @@ typedef struct gate_id_token_want {
     const gate_digest *nonce; /* gate_nonce_digest of the one that was sent; NULL after a refresh
                                  (section 12.2): then it is not compared */
     gate_span access_token;   /* absent: at_hash is not checked */
-    bool *vouches; /* set where at_hash was there and is that of the access token; NULL: nobody asks */
+    bool *vouches; /* set where at_hash was there and is that of the access token; NULL: nobody asks
+                    */
     apr_int64_t now, skew;
     apr_int64_t max_age;     /* seconds that auth_time may lie back; 0: not asked for */
     apr_int64_t max_iat_age; /* the same for iat: the life of a login attempt; 0: not checked */
